@@ -1,0 +1,47 @@
+/**
+ * The bus: the log, the bell, and the few things of the outside world that the rules need. The
+ * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
+ */
+import type { Bell } from "./bell.ts";
+import type { Desktop } from "./desktop.ts";
+import type { Store } from "./store/open.ts";
+
+export interface Bus {
+  readonly store: Store;
+  readonly bell: Bell;
+  readonly desktop: Desktop;
+  /** This machine's name and folder: stand in for what a local caller left out. */
+  readonly machine: string;
+  readonly cwd: string;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly uuid: () => string;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** Whether a process of this machine exists. */
+  readonly isAlive: (pid: number) => boolean;
+}
+
+/** Who is calling, as the door found out; nothing here is the caller's own claim. */
+export interface Caller {
+  readonly principal: string;
+  /** On this very machine, with nothing in between. */
+  readonly local: boolean;
+  /** The address at the other end. */
+  readonly peer: string;
+  /** Aborts when the caller leaves. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What one call may use. Time and fresh ids come from here alone, so that a recorded call replays
+ * to the same state.
+ */
+export interface Call {
+  readonly caller: Caller;
+  readonly now: number;
+  readonly uuid: () => string;
+  readonly random: () => number;
+  /** Runs `effect` when what the call wrote is durable; at once for a call that writes nothing. */
+  readonly afterCommit: (effect: () => void) => void;
+}

@@ -1,0 +1,182 @@
+/** The rules of sessions: who is who, who is here, and when somebody has gone. */
+import type { Bus, Call } from "../bus.ts";
+import { BusError } from "../errors.ts";
+import { ANONYMOUS } from "../event.ts";
+import {
+  checkPrintable,
+  type EndReason,
+  freshDisplayId,
+  processOf,
+  repoOf,
+  type Session,
+  SILENCE_MS,
+} from "../session.ts";
+import type { Store } from "../store/open.ts";
+import {
+  countLive,
+  endSession,
+  findByClient,
+  findByDisplayId,
+  findSession,
+  insertSession,
+  liveSessions,
+  reviveSession,
+} from "../store/sessions.ts";
+import { append } from "./log.ts";
+import { MAIN, positionOf, startAt } from "./positions.ts";
+import { sessionEnded, sessionNotFound } from "./speakers.ts";
+
+export interface Registration {
+  name: string;
+  machine?: string | undefined;
+  cwd?: string | undefined;
+  client_id?: string | undefined;
+}
+
+export interface Registered {
+  session: Session;
+  /** Where its reading stands. */
+  cursor: number;
+  resumed: boolean;
+  active: number;
+}
+
+/**
+ * Registers a session, or brings back the one that this client had on this machine: with its id,
+ * display id and position, and without a second event.
+ */
+export function register(bus: Bus, registration: Registration, call: Call): Registered {
+  const { store } = bus;
+  const machine = machineOf(bus, registration.machine, call);
+  const clientId = registration.client_id === undefined
+    ? null
+    : checkPrintable("client_id", registration.client_id);
+  const known = clientId === null ? null : findByClient(store, machine, clientId);
+  const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
+  const where = { name: registration.name, cwd, repo: repoOf(cwd), last_seen: call.now };
+
+  if (known !== null) {
+    reviveSession(store, known.id, where);
+    return {
+      session: { ...known, ...where, ended_at: null, end_reason: null },
+      cursor: positionOf(store, known.id, MAIN),
+      resumed: true,
+      active: countLive(store),
+    };
+  }
+  const session: Session = {
+    ...where,
+    id: freshSessionId(store, clientId, machine, call),
+    display_id: freshDisplayId(call.random, (id) => isTaken(store, id)),
+    machine,
+    client_id: clientId,
+    registered_at: call.now,
+    ended_at: null,
+    end_reason: null,
+  };
+  insertSession(store, session);
+  const cursor = append(bus, {
+    event_type: "session_registered",
+    payload: `${session.name} started on ${machine} in ${cwd || "an unknown folder"}`,
+    session_id: session.id,
+  }, call);
+  startAt(store, session.id, cursor, call.now);
+  return { session, cursor, resumed: false, active: countLive(store) };
+}
+
+/** Live sessions, the most recently heard first. */
+export function livingSessions(bus: Bus): Session[] {
+  const { heartbeats } = bus.store;
+  return liveSessions(bus.store)
+    .map((s) => ({ ...s, last_seen: Math.max(s.last_seen, heartbeats.get(s.id) ?? 0) }))
+    .sort((a, b) => b.last_seen - a.last_seen);
+}
+
+export interface Leaving {
+  session_id?: string | undefined;
+  client_id?: string | undefined;
+  machine?: string | undefined;
+}
+
+/** Ends a session by its id, or by its client id and machine. */
+export function unregister(
+  bus: Bus,
+  who: Leaving,
+  call: Call,
+): { session: Session; active: number } {
+  const session = toUnregister(bus, who, call);
+  if (session.ended_at !== null) throw sessionEnded(session);
+  endWith(bus, session, "unregistered", call);
+  return { session, active: countLive(bus.store) };
+}
+
+/** Ends a live session and tells everybody why. */
+export function endWith(bus: Bus, session: Session, reason: EndReason, call: Call): void {
+  if (!endSession(bus.store, session.id, call.now, reason)) return;
+  append(bus, {
+    event_type: "session_unregistered",
+    payload: `${session.name} ended on ${session.machine}${EXPLAINED[reason]}`,
+    session_id: session.id,
+    tags: [reason],
+  }, call);
+}
+
+const EXPLAINED: Record<EndReason, string> = {
+  unregistered: "",
+  silent: " (not heard for 24 hours)",
+  process_gone: " (its process is gone)",
+};
+
+/** The live sessions that have gone without telling, and how that shows. Looks, changes nothing. */
+export function findGone(bus: Bus): { session: Session; reason: EndReason }[] {
+  return livingSessions(bus).flatMap((session) => {
+    const reason = reasonGone(bus, session);
+    return reason === null ? [] : [{ session, reason }];
+  });
+}
+
+function reasonGone(bus: Bus, session: Session): EndReason | null {
+  if (bus.clock() - session.last_seen >= SILENCE_MS) return "silent";
+  // Process numbers mean something on our own machine only.
+  const pid = session.machine === bus.machine ? processOf(session.client_id) : null;
+  return pid === null || bus.isAlive(pid) ? null : "process_gone";
+}
+
+function toUnregister(
+  bus: Bus,
+  who: Leaving,
+  call: Call,
+): Session {
+  if (who.session_id !== undefined) {
+    const session = findSession(bus.store, who.session_id);
+    if (session === null) throw sessionNotFound({ session_id: who.session_id });
+    return session;
+  }
+  if (who.client_id === undefined) {
+    throw new BusError("invalid_argument", "Must provide either session_id or client_id");
+  }
+  const machine = machineOf(bus, who.machine, call);
+  const session = findByClient(bus.store, machine, who.client_id);
+  if (session === null) throw sessionNotFound({ client_id: who.client_id, machine });
+  return session;
+}
+
+/** The caller's machine: what it says, else ours when it is here, else the address it calls from. */
+function machineOf(bus: Bus, machine: string | undefined, call: Call): string {
+  if (machine !== undefined && machine !== "") return checkPrintable("machine", machine);
+  return call.caller.local ? bus.machine : call.caller.peer;
+}
+
+/** The client's own id when it is free; somebody from elsewhere who has the same gets a suffix. */
+function freshSessionId(store: Store, clientId: string | null, machine: string, call: Call) {
+  if (clientId === null) return call.uuid();
+  const named = `${clientId}@${machine}`;
+  let id = clientId;
+  for (let n = 1; isTaken(store, id); n++) id = n === 1 ? named : `${named}-${n}`;
+  return id;
+}
+
+/** Ids and display ids share one namespace, because a direct message may name either. */
+function isTaken(store: Store, id: string): boolean {
+  return id === ANONYMOUS || findSession(store, id) !== null || findByDisplayId(store, id) !== null;
+}

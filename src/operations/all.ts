@@ -1,0 +1,21 @@
+/** Every operation there is. A capability is added here, and every door has it. */
+import { ackEvents } from "./ack_events.ts";
+import { getEvents } from "./get_events.ts";
+import { listChannels } from "./list_channels.ts";
+import { listSessions } from "./list_sessions.ts";
+import { notify } from "./notify.ts";
+import type { Operation } from "./operation.ts";
+import { publishEvent } from "./publish_event.ts";
+import { registerSession } from "./register_session.ts";
+import { unregisterSession } from "./unregister_session.ts";
+
+export const OPERATIONS: readonly Operation[] = [
+  registerSession,
+  listSessions,
+  listChannels,
+  publishEvent,
+  getEvents,
+  ackEvents,
+  unregisterSession,
+  notify,
+];

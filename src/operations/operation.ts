@@ -1,0 +1,109 @@
+/**
+ * What an operation is: one capability, defined in one file, the same behind every door. It appears
+ * as an MCP tool, as `POST /v1/<name>`, and the command line posts to it.
+ */
+import { z } from "zod";
+import type { Bus, Call } from "../bus.ts";
+import { BusError } from "../errors.ts";
+import { errorsOf } from "./refusal.ts";
+
+/** What a client may assume about a tool before it calls it, as MCP names it. */
+export interface Annotations {
+  readOnlyHint: boolean;
+  destructiveHint: boolean;
+  idempotentHint: boolean;
+  openWorldHint: boolean;
+}
+
+export type JsonSchema = Record<string, unknown>;
+
+interface Definition<I extends z.ZodObject, O extends z.ZodType> {
+  name: string;
+  title: string;
+  /** Every session pays for these words: say it shorter. */
+  description: string;
+  input: I;
+  output: O;
+  annotations: Annotations;
+  /** Whether models see it as a tool; the others are for scripts. */
+  tool: boolean;
+  /** Whether a call with this input changes the log, a session or a position. */
+  writes: boolean | ((input: z.output<I>) => boolean);
+  /** Whether whoever has gone without telling is ended first, so that the answer is about the living. */
+  endsTheGone?: boolean;
+  /** Synchronous, unless it touches no store at all. */
+  run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
+}
+
+export interface Operation {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly annotations: Annotations;
+  readonly tool: boolean;
+  readonly endsTheGone: boolean;
+  /** The JSON Schemas of input and output, as tools and `/openapi.json` show them. */
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema: JsonSchema;
+  /** Checks raw arguments; throws `invalid_argument` with a sentence for each thing wrong. */
+  parse(args: unknown): unknown;
+  writes(input: unknown): boolean;
+  run(bus: Bus, input: unknown, call: Call): unknown;
+}
+
+/** Makes an operation of its definition; the types of `input` stay between `parse` and `run`. */
+export function operation<I extends z.ZodObject, O extends z.ZodType>(
+  definition: Definition<I, O>,
+): Operation {
+  const { name, title, description, annotations, tool, input, output, writes } = definition;
+  const inputSchema = schemaOf(input, "input");
+  return {
+    name,
+    title,
+    description,
+    annotations,
+    tool,
+    endsTheGone: definition.endsTheGone ?? false,
+    inputSchema,
+    outputSchema: schemaOf(output, "output"),
+    parse(args) {
+      const parsed = input.safeParse(lenient(args ?? {}, inputSchema));
+      if (parsed.success) return parsed.data;
+      throw new BusError("invalid_argument", `Cannot run ${name}: ${errorsOf(parsed.error)}`);
+    },
+    writes: (parsed) => typeof writes === "function" ? writes(parsed as z.output<I>) : writes,
+    run: (bus, parsed, call) => definition.run(bus, parsed as z.output<I>, call),
+  };
+}
+
+function schemaOf(schema: z.ZodType, io: "input" | "output"): JsonSchema {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, {
+    io,
+    override({ jsonSchema }) {
+      // Noise that every session would pay for: the bounds of all safe integers.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  });
+  return json;
+}
+
+/**
+ * Forgives what the original forgave: null for "not given", a number where a string is expected
+ * (a bare cursor), and digits where an integer is.
+ */
+function lenient(args: unknown, schema: JsonSchema): unknown {
+  if (typeof args !== "object" || args === null || Array.isArray(args)) return args;
+  const properties = schema.properties as Record<string, { type?: string }> | undefined;
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(args)) {
+    if (value === null) continue;
+    const type = Object.hasOwn(properties ?? {}, key) ? properties?.[key]?.type : undefined;
+    given[key] = type === "string" && typeof value === "number"
+      ? String(value)
+      : type === "integer" && typeof value === "string" && /^-?[0-9]{1,15}$/.test(value)
+      ? Number(value)
+      : value;
+  }
+  return given;
+}

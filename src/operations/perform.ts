@@ -1,0 +1,70 @@
+/** Performs an operation for a door: checks, batches, logs. The doors only translate. */
+import { getLogger } from "@logtape/logtape";
+import type { Bus, Call, Caller } from "../bus.ts";
+import { endWith, findGone } from "../bus/sessions.ts";
+import { BusError, errorBody } from "../errors.ts";
+import type { Operation } from "./operation.ts";
+
+const log = getLogger(["event-bus", "operations"]);
+
+/**
+ * Runs `operation` with raw arguments. What resolves is durable. Rejects with a BusError when the
+ * call is refused; anything else that goes wrong is logged in full and rejects as `internal`.
+ */
+export async function perform(
+  bus: Bus,
+  operation: Operation,
+  args: unknown,
+  caller: Caller,
+): Promise<unknown> {
+  const started = performance.now();
+  try {
+    const input = operation.parse(args);
+    if (operation.endsTheGone) await endTheGone(bus, caller);
+    const result = await (operation.writes(input)
+      ? bus.store.inBatch(({ afterCommit }) =>
+        operation.run(bus, input, callBy(bus, caller, afterCommit))
+      )
+      : operation.run(
+        bus,
+        input,
+        callBy(bus, caller, (effect) =>
+          effect()),
+      ));
+    note(operation, caller, started, "ok");
+    return result;
+  } catch (thrown) {
+    if (thrown instanceof BusError) {
+      note(operation, caller, started, thrown.code);
+      throw thrown;
+    }
+    log.error("{operation} failed: {failure}", { operation: operation.name, failure: thrown });
+    throw new BusError("internal", errorBody(thrown).error);
+  }
+}
+
+/** Ends the sessions that have gone without telling. Writes nothing when there are none. */
+export async function endTheGone(bus: Bus, caller: Caller): Promise<void> {
+  const gone = findGone(bus);
+  if (gone.length === 0) return;
+  await bus.store.inBatch(({ afterCommit }) => {
+    const call = callBy(bus, caller, afterCommit);
+    for (const { session, reason } of gone) endWith(bus, session, reason, call);
+  });
+}
+
+function callBy(bus: Bus, caller: Caller, afterCommit: Call["afterCommit"]): Call {
+  return { caller, now: bus.clock(), uuid: bus.uuid, random: bus.random, afterCommit };
+}
+
+/** One line a call, without anything the caller wrote: payloads and secrets stay out of the log. */
+function note(operation: Operation, caller: Caller, started: number, outcome: string): void {
+  const level = operation.annotations.readOnlyHint ? "debug" : "info";
+  log[level]("{operation} {outcome} {ms} ms, {principal} at {peer}", {
+    operation: operation.name,
+    outcome,
+    ms: Number((performance.now() - started).toFixed(1)),
+    principal: caller.principal,
+    peer: caller.peer,
+  });
+}

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { publish, type Published } from "../bus/events.ts";
+import { endedDetails } from "../bus/speakers.ts";
+import { addressesNobody, DEFAULT_CHANNEL } from "../channel.ts";
+import { MAX_TAGS } from "../event.ts";
+import { operation } from "./operation.ts";
+import { label, sessionId, signalLevel } from "./wire.ts";
+
+export const publishEvent = operation({
+  name: "publish_event",
+  title: "Publish event",
+  description:
+    "Publish to a channel: all, session:{id} (direct message), repo:{name}, machine:{name} or any other.",
+  input: z.strictObject({
+    event_type: label,
+    payload: z.string(),
+    session_id: sessionId.optional(),
+    channel: z.string().default(DEFAULT_CHANNEL),
+    title: label.optional(),
+    tags: z.array(label).max(MAX_TAGS).optional(),
+    correlation_id: label.optional(),
+    signal_level: signalLevel.optional(),
+  }),
+  output: z.object({
+    event_id: z.int(),
+    event_type: z.string(),
+    payload: z.string(),
+    channel: z.string(),
+    signal_level: signalLevel,
+    correlation_id: z.string().optional(),
+    recipients: z.array(z.object({
+      session_id: z.string(),
+      display_id: z.string(),
+      state: z.enum(["active", "ended"]),
+    })).optional(),
+    warning: z.string().optional(),
+    session_deleted: z.boolean().optional(),
+    session_id: z.string().optional(),
+    display_id: z.string().optional(),
+    deleted_at: z.string().optional(),
+    hint: z.string().optional(),
+  }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: false,
+    openWorldHint: false,
+  },
+  tool: true,
+  writes: true,
+  run(bus, input, call) {
+    const published = publish(bus, input, call);
+    const { id, channel, signal_level, ended_sender, recipient, direct } = published;
+    const warning = warningAbout(published);
+    return {
+      event_id: id,
+      event_type: input.event_type,
+      payload: input.payload,
+      channel,
+      signal_level,
+      ...(input.correlation_id === undefined ? {} : { correlation_id: input.correlation_id }),
+      ...(direct ? { recipients: recipient === null ? [] : [describe(recipient)] } : {}),
+      ...(warning === null ? {} : { warning }),
+      ...(ended_sender === null ? {} : endedDetails(ended_sender)),
+    };
+  },
+});
+
+function describe(session: { id: string; display_id: string; ended_at: number | null }) {
+  return {
+    session_id: session.id,
+    display_id: session.display_id,
+    state: session.ended_at === null ? "active" as const : "ended" as const,
+  };
+}
+
+/** Stored all the same; but a message that nobody will read is worth a word to its sender. */
+function warningAbout({ channel, direct, recipient }: Published): string | null {
+  if (addressesNobody(channel)) {
+    return `Channel ${channel} names nobody: something is missing after the colon`;
+  }
+  if (!direct) return null;
+  if (recipient === null) {
+    return `No session is called ${JSON.stringify(channel.slice("session:".length))}`;
+  }
+  return recipient.ended_at === null
+    ? null
+    : `${recipient.display_id} ended at ${new Date(recipient.ended_at).toISOString()}` +
+      " and will read this only if it comes back";
+}

@@ -1,0 +1,49 @@
+/** The shapes that several operations share on the wire. */
+import { z } from "zod";
+import { MAX_CHANNEL_LENGTH } from "../channel.ts";
+import type { Event } from "../event.ts";
+import { MAX_LABEL_LENGTH, SIGNAL_LEVELS } from "../event.ts";
+
+/** A short text for a type, a title, a thread or a tag. */
+export const label = z.string().min(1).max(MAX_LABEL_LENGTH);
+
+/** Any session id, also one that never registered here; as long as a channel can name it. */
+export const sessionId = z.string().max(MAX_CHANNEL_LENGTH);
+
+export const signalLevel = z.enum(SIGNAL_LEVELS);
+
+export const wireEvent = z.object({
+  id: z.int(),
+  event_id: z.int(),
+  event_type: z.string(),
+  payload: z.string(),
+  session_id: z.string(),
+  timestamp: z.string(),
+  channel: z.string(),
+  correlation_id: z.string().nullable(),
+  signal_level: signalLevel,
+  title: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+});
+
+/** An event as callers see it; both spellings of its id, because the original used both. */
+export function toWire(event: Event): z.output<typeof wireEvent> {
+  return {
+    id: event.id,
+    event_id: event.id,
+    event_type: event.event_type,
+    payload: event.payload,
+    session_id: event.session_id,
+    timestamp: iso(event.at),
+    channel: event.channel,
+    correlation_id: event.correlation_id,
+    signal_level: event.signal_level,
+    ...(event.title === null ? {} : { title: event.title }),
+    ...(event.tags.length === 0 ? {} : { tags: [...event.tags] }),
+  };
+}
+
+/** Epoch milliseconds as ISO 8601, UTC. */
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}

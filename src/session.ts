@@ -1,0 +1,86 @@
+/** What a session is: identity, display names, the repository it works on. */
+import { BusError } from "./errors.ts";
+import { ADJECTIVES, ANIMALS } from "./words.ts";
+
+export interface Session {
+  /** The client id when one was given, else a UUID; see `src/bus/sessions.ts` for taken ids. */
+  id: string;
+  /** Two words for people, unique among all sessions kept. */
+  display_id: string;
+  name: string;
+  machine: string;
+  cwd: string;
+  repo: string;
+  client_id: string | null;
+  /** Epoch milliseconds, UTC, like every time below. */
+  registered_at: number;
+  last_seen: number;
+  ended_at: number | null;
+  end_reason: EndReason | null;
+}
+
+/** Why a session ended: told in its `session_unregistered` event. */
+export const END_REASONS = ["unregistered", "silent", "process_gone"] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** A session that said nothing for this long has gone without telling. */
+export const SILENCE_MS = 24 * 60 * 60 * 1000;
+
+/** Ids, names and machines are shown on one line and travel in channel names. */
+export const MAX_ID_LENGTH = 128;
+export const MAX_NAME_LENGTH = 200;
+export const MAX_CWD_LENGTH = 4096;
+
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+
+/** Refuses an id or machine that is empty, too long or could break a line of output. */
+export function checkPrintable(what: string, value: string): string {
+  if (value.length === 0 || value.length > MAX_ID_LENGTH || UNPRINTABLE.test(value)) {
+    throw new BusError(
+      "invalid_argument",
+      `Cannot use ${what} ${JSON.stringify(value.slice(0, 40))}: ` +
+        `it must be 1 to ${MAX_ID_LENGTH} printable characters`,
+    );
+  }
+  return value;
+}
+
+/**
+ * The process behind a decimal client id of sane size, else null. Others ("0", "-1", twenty digits)
+ * are ordinary names; asking the system about them would answer for the wrong process or fail.
+ */
+export function processOf(clientId: string | null): number | null {
+  return clientId !== null && /^[1-9][0-9]{0,8}$/.test(clientId) ? Number(clientId) : null;
+}
+
+/**
+ * The repository's name for a working directory. Worktrees under `<repo>/.worktrees/` and
+ * `<repo>/.claude/worktrees/` belong to the repository that contains them.
+ */
+export function repoOf(cwd: string): string {
+  const parts = cwd.split("/").filter((part) => part !== "");
+  const nested = parts.indexOf(".worktrees");
+  const claude = parts.findIndex((part, i) => part === ".claude" && parts[i + 1] === "worktrees");
+  const name = nested > 0
+    ? parts[nested - 1]
+    : claude > 0 && claude + 2 < parts.length
+    ? parts[claude - 1]
+    : parts.at(-1);
+  return (name ?? "unknown").replace(/\p{Cc}/gu, " ").slice(0, MAX_ID_LENGTH) || "unknown";
+}
+
+/**
+ * A display id that is not taken: two words, and a third when two of them are hard to find.
+ * `random` answers numbers in [0, 1).
+ */
+export function freshDisplayId(random: () => number, taken: (id: string) => boolean): string {
+  const pick = (words: readonly string[]) => words[Math.floor(random() * words.length)] as string;
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const id = `${pick(ADJECTIVES)}-${pick(ANIMALS)}`;
+    if (!taken(id)) return id;
+  }
+  for (;;) {
+    const id = `${pick(ADJECTIVES)}-${pick(ADJECTIVES)}-${pick(ANIMALS)}`;
+    if (!taken(id)) return id;
+  }
+}

@@ -1,0 +1,183 @@
+/** Queries of the log. Every one that runs per call walks an index and stops at a bound. */
+import { type Event, levelRank, type NewEvent, SIGNAL_LEVELS, type SignalLevel } from "../event.ts";
+import type { Store } from "./open.ts";
+
+/** What a read leaves out. Narrowing filters choose an index, hiding ones are checked row by row. */
+export interface EventFilter {
+  channel?: string | undefined;
+  event_types?: readonly string[] | undefined;
+  correlation_id?: string | undefined;
+  min_level?: SignalLevel | undefined;
+  exclude_types?: readonly string[] | undefined;
+  /** Leaves out what this session sent. */
+  not_from?: string | undefined;
+}
+
+export interface Page {
+  events: Event[];
+  /** The id through which the log was looked at; `after` itself when there was nothing. */
+  through: number;
+  /** Whether looking further in the direction of the read may find more. */
+  more: boolean;
+}
+
+/** No read looks at more rows than this: a filter that matches nothing must not stall the others. */
+export const MAX_SCAN = 10_000;
+
+/** Appends to the log and answers the id. Only inside a batch. */
+export function insertEvent(store: Store, event: NewEvent): number {
+  const { lastInsertRowid } = store.sql(
+    `INSERT INTO event
+       (event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    event.event_type,
+    event.payload,
+    event.channel,
+    event.session_id,
+    event.at,
+    levelRank(event.signal_level),
+    event.correlation_id,
+    event.title,
+    event.tags.length === 0 ? null : JSON.stringify(event.tags),
+  );
+  return Number(lastInsertRowid);
+}
+
+/** The newest id ever given out, 0 in an empty log; stays when the event itself is gone. */
+export function tip(store: Store): number {
+  const row = store.sql("SELECT seq FROM sqlite_sequence WHERE name = 'event'").get() as
+    | { seq: number }
+    | undefined;
+  return row?.seq ?? 0;
+}
+
+/**
+ * At most `limit` matching events after `after`, about `maxBytes` of payload but never fewer than
+ * one: the oldest in log order or, with `newest`, the latest, newest first.
+ */
+export function readEvents(
+  store: Store,
+  after: number,
+  filter: EventFilter,
+  page: { limit: number; maxBytes: number; newest?: boolean },
+): Page {
+  const newest = page.newest ?? false;
+  const end = Math.max(after, tip(store));
+  const scan = scanOf(store, after, end, filter, newest);
+  const rows = store.sql(
+    `SELECT * FROM event WHERE ${scan.where} ORDER BY id ${newest ? "DESC" : "ASC"} LIMIT ?`,
+  ).iterate(...scan.values, page.limit + 1);
+  const events: Event[] = [];
+  let bytes = 0;
+  let full = false;
+  for (const row of rows) {
+    const event = eventOf(row as unknown as EventRow);
+    bytes += event.payload.length;
+    full = events.length === page.limit || (events.length > 0 && bytes > page.maxBytes);
+    if (full) break;
+    events.push(event);
+  }
+  const through = newest ? end : full ? events.at(-1)?.id ?? after : scan.to;
+  return { events, through, more: full || scan.cut };
+}
+
+/** How many matching events follow `after`, counted to `atMost`. */
+export function countEvents(
+  store: Store,
+  after: number,
+  filter: EventFilter,
+  atMost: number,
+): number {
+  const scan = scanOf(store, after, Math.max(after, tip(store)), filter, false);
+  const row = store.sql(
+    `SELECT count(*) AS n FROM (SELECT 1 FROM event WHERE ${scan.where} ORDER BY id LIMIT ?)`,
+  ).get(...scan.values, atMost);
+  return (row as { n: number }).n;
+}
+
+interface Scan {
+  where: string;
+  values: (string | number)[];
+  /** The last id, in log order, that the scan covers. */
+  to: number;
+  /** Whether the bound on rows cut it short of the end of the log (or of `after`, backwards). */
+  cut: boolean;
+}
+
+/**
+ * The rows to look at. An equality on channel, thread or a single type walks its index and every
+ * row counts; whatever is checked row by row is bounded to MAX_SCAN rows.
+ */
+function scanOf(
+  store: Store,
+  after: number,
+  end: number,
+  filter: EventFilter,
+  backwards: boolean,
+): Scan {
+  const equal: [column: string, value: string][] = [];
+  const checked: [condition: string, value: string | number][] = [];
+  if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
+  if (filter.channel !== undefined) equal.push(["channel", filter.channel]);
+  const [type, ...otherTypes] = filter.event_types ?? [];
+  if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
+  else if (type !== undefined) {
+    checked.push(["event_type IN (SELECT value FROM json_each(?))", json(filter.event_types)]);
+  }
+  if (filter.min_level !== undefined && filter.min_level !== "lifecycle") {
+    checked.push(["signal_level >= ?", levelRank(filter.min_level)]);
+  }
+  if (filter.exclude_types !== undefined && filter.exclude_types.length > 0) {
+    checked.push([
+      "event_type NOT IN (SELECT value FROM json_each(?))",
+      json(filter.exclude_types),
+    ]);
+  }
+  if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+
+  // The first equality walks its index; a second one is checked on the rows that it finds.
+  const [walked, ...rest] = equal;
+  const walk = walked === undefined ? "" : `${walked[0]} = ? AND `;
+  const conditions = [...rest.map(([column]) => `+${column} = ?`), ...checked.map(([c]) => c)];
+  const range = { from: after, to: end };
+  let cut = false;
+  if (conditions.length > 0 && end - after > MAX_SCAN) {
+    const bound = store.sql(
+      `SELECT id FROM event WHERE ${walk} id > ? AND id <= ?
+       ORDER BY id ${backwards ? "DESC" : "ASC"} LIMIT 1 OFFSET ${MAX_SCAN - 1}`,
+    ).get(...(walked === undefined ? [] : [walked[1]]), after, end) as { id: number } | undefined;
+    if (bound !== undefined) {
+      cut = true;
+      if (backwards) range.from = bound.id - 1;
+      else range.to = bound.id;
+    }
+  }
+  return {
+    where: [`${walk} id > ? AND id <= ?`, ...conditions].join(" AND "),
+    values: [
+      ...(walked === undefined ? [] : [walked[1]]),
+      range.from,
+      range.to,
+      ...rest.map(([, value]) => value),
+      ...checked.map(([, value]) => value),
+    ],
+    to: range.to,
+    cut,
+  };
+}
+
+const json = (values: readonly string[] | undefined): string => JSON.stringify(values);
+
+type EventRow = Omit<Event, "signal_level" | "tags"> & {
+  signal_level: number;
+  tags: string | null;
+};
+
+function eventOf(row: EventRow): Event {
+  return {
+    ...row,
+    signal_level: SIGNAL_LEVELS[row.signal_level] ?? "info",
+    tags: row.tags === null ? [] : JSON.parse(row.tags) as string[],
+  };
+}

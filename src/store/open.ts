@@ -1,0 +1,133 @@
+/**
+ * Opens the database: looks before it touches, refuses what is not ours, brings an older one up to
+ * date. The server holds the only read-write connection there is.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { dirname } from "node:path";
+import { BusError } from "../errors.ts";
+import { type Batches, createBatches } from "./batch.ts";
+import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
+import { carryOver, isOriginal } from "./original.ts";
+import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
+
+/** "EBus", so that `file` and other programs can tell whose database this is. */
+export const APPLICATION_ID = 0x45427573;
+
+/** In order; a database's `user_version` says how many of them it has seen. Never edit one, add. */
+const MIGRATIONS: readonly string[] = [log_0001];
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+export interface Store extends Batches {
+  readonly db: DatabaseSync;
+  readonly path: string;
+  readonly heartbeats: Heartbeats;
+  /** The statement for `sql`, prepared once. Only literal texts, or the cache would grow. */
+  sql(text: string): StatementSync;
+  close(): void;
+}
+
+/**
+ * The store at `path` (`:memory:` for a test), created if absent. Throws `unavailable` with what to
+ * do when the file cannot or must not be used; it is untouched then.
+ */
+export function openStore(path: string): Store {
+  if (path !== ":memory:") prepareFile(path);
+  const db = new DatabaseSync(path, { timeout: 2000 });
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    migrate(db);
+  } catch (failure) {
+    db.close();
+    throw refusal(path, failure);
+  }
+  const statements = new Map<string, StatementSync>();
+  const sql = (text: string): StatementSync => {
+    let statement = statements.get(text);
+    if (statement === undefined) statements.set(text, statement = db.prepare(text));
+    return statement;
+  };
+  const store: Store = {
+    db,
+    path,
+    heartbeats: new Map(),
+    sql,
+    ...createBatches(db, (transaction) => writeHeartbeats(store, transaction)),
+    close() {
+      store.flush();
+      db.close();
+    },
+  };
+  return store;
+}
+
+/** Decides from a read-only look whether the file may be used, and carries an original's data over. */
+function prepareFile(path: string): void {
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // Created by us and not by SQLite: the file and its companions are the user's alone.
+    Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();
+    Deno.chmodSync(path, 0o600);
+  } catch (failure) {
+    throw refusal(path, failure);
+  }
+  if (inspect(path) === "original") carryOver(path, createSchema);
+}
+
+function inspect(path: string): "empty" | "ours" | "original" {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 2000 });
+  try {
+    const damage = db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+    if (damage.quick_check !== "ok") throw new Error(`it is damaged: ${damage.quick_check}`);
+    const { application_id: id } = db.prepare("PRAGMA application_id").get() as {
+      application_id: number;
+    };
+    const { n: tables } = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as {
+      n: number;
+    };
+    if (id === APPLICATION_ID) {
+      const version = schemaVersion(db);
+      if (version <= SCHEMA_VERSION) return "ours";
+      throw new Error(
+        `it has schema ${version} and this program knows ${SCHEMA_VERSION}; ` +
+          "use the newer event-bus that wrote it",
+      );
+    }
+    if (id === 0 && tables === 0) return "empty";
+    if (id === 0 && isOriginal(db)) return "original";
+    throw new Error("it is not an event bus database; name another with --db");
+  } catch (failure) {
+    throw refusal(path, failure);
+  } finally {
+    db.close();
+  }
+}
+
+/** The number of migrations a database has seen. */
+export function schemaVersion(db: DatabaseSync): number {
+  return (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+/** Runs the migrations that `db` has not seen, all of them or none. */
+function migrate(db: DatabaseSync): void {
+  if (schemaVersion(db) === SCHEMA_VERSION) return;
+  db.exec("BEGIN EXCLUSIVE");
+  try {
+    createSchema(db);
+    db.exec("COMMIT");
+  } catch (failure) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw failure;
+  }
+}
+
+/** Brings the schema up to date inside the caller's transaction. */
+function createSchema(db: DatabaseSync): void {
+  for (const migration of MIGRATIONS.slice(schemaVersion(db))) db.exec(migration);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+function refusal(path: string, failure: unknown): BusError {
+  if (failure instanceof BusError) return failure;
+  const detail = failure instanceof Error ? failure.message : String(failure);
+  return new BusError("unavailable", `Cannot use the database ${path}: ${detail}`);
+}

@@ -1,0 +1,80 @@
+/** Queries of the sessions. Rows are never deleted: a name once given stays known. */
+import type { EndReason, Session } from "../session.ts";
+import type { Store } from "./open.ts";
+
+const row = (found: unknown): Session | null => (found ?? null) as Session | null;
+const rows = (found: unknown[]): Session[] => found as Session[];
+
+export function insertSession(store: Store, session: Session): void {
+  store.sql(
+    `INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id,
+                          registered_at, last_seen, ended_at, end_reason)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    session.id,
+    session.display_id,
+    session.name,
+    session.machine,
+    session.cwd,
+    session.repo,
+    session.client_id,
+    session.registered_at,
+    session.last_seen,
+    session.ended_at,
+    session.end_reason,
+  );
+}
+
+/** Where a known session is working now; it is live again if it had ended. */
+export function reviveSession(
+  store: Store,
+  id: string,
+  now: { name: string; cwd: string; repo: string; last_seen: number },
+): void {
+  store.sql(
+    `UPDATE session SET name = ?, cwd = ?, repo = ?, last_seen = ?,
+       ended_at = NULL, end_reason = NULL WHERE id = ?`,
+  ).run(now.name, now.cwd, now.repo, now.last_seen, id);
+}
+
+/** Marks a live session as ended; answers whether it was live. */
+export function endSession(store: Store, id: string, at: number, reason: EndReason): boolean {
+  return store.sql(
+    "UPDATE session SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL",
+  ).run(at, reason, id).changes === 1;
+}
+
+export function findSession(store: Store, id: string): Session | null {
+  return row(store.sql("SELECT * FROM session WHERE id = ?").get(id));
+}
+
+export function findByDisplayId(store: Store, displayId: string): Session | null {
+  return row(store.sql("SELECT * FROM session WHERE display_id = ?").get(displayId));
+}
+
+/** The session that a client on a machine had: a live one first, then the latest. */
+export function findByClient(store: Store, machine: string, clientId: string): Session | null {
+  return row(
+    store.sql(
+      `SELECT * FROM session WHERE machine = ? AND client_id = ?
+       ORDER BY ended_at IS NOT NULL, last_seen DESC LIMIT 1`,
+    ).get(machine, clientId),
+  );
+}
+
+/** All live sessions, the most recently heard first. */
+export function liveSessions(store: Store): Session[] {
+  return rows(
+    store.sql("SELECT * FROM session WHERE ended_at IS NULL ORDER BY last_seen DESC, id").all(),
+  );
+}
+
+export function countLive(store: Store): number {
+  const counted = store.sql("SELECT count(*) AS n FROM session WHERE ended_at IS NULL").get();
+  return (counted as { n: number }).n;
+}
+
+/** Moves a session's heartbeat, forward only. */
+export function setLastSeen(store: Store, id: string, at: number): void {
+  store.sql("UPDATE session SET last_seen = ? WHERE id = ? AND last_seen < ?").run(at, id, at);
+}
