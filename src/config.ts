@@ -1,0 +1,243 @@
+/**
+ * Where every setting comes from: flags, then the environment, then `config.json` in the data
+ * folder, then defaults. The only reader of the environment; a leaf, so that the command line's
+ * fast path stays fast.
+ */
+import { join, resolve } from "node:path";
+import { BusError } from "./errors.ts";
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly db: string;
+  readonly log: string;
+  readonly log_level: LogLevel;
+  /** A picture for notifications. */
+  readonly icon: string | null;
+  /** This machine's name on the bus. */
+  readonly machine: string;
+  readonly token_file: string;
+  /** Names, beside loopback and addresses, under which the server may be called. */
+  readonly allowed_hosts: readonly string[];
+  readonly allowed_origins: readonly string[];
+  /** Where a client finds the bus, as it was configured; null means the one on this machine. */
+  readonly url: string | null;
+  readonly dataDir: string;
+  /** Whether `db` is where it is by default; only then the original's other places are looked at. */
+  readonly usesDefaultDb: boolean;
+  readonly env: Surroundings;
+}
+
+/** Facts of the environment that are not settings. */
+export interface Surroundings {
+  readonly home: string;
+  readonly cwd: string;
+  readonly path: string;
+  /** Whether a Linux desktop could show something. */
+  readonly hasDisplay: boolean;
+  readonly sessionId: string | null;
+  readonly token: string | null;
+  readonly configHome: string;
+  readonly runtimeDir: string | null;
+}
+
+export type SettingName = keyof typeof SETTINGS;
+export type Flags = { readonly [K in SettingName]?: string | undefined };
+
+const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+interface Setting<T> {
+  /** `EVENT_BUS_X` is also accepted as `AGENT_EVENT_BUS_X`, its later name. */
+  env: string;
+  /** Throws a sentence fragment that says what is expected. */
+  parse(value: unknown): T;
+}
+
+const SETTINGS = {
+  host: { env: "HOST", parse: text },
+  port: { env: "PORT", parse: port },
+  db: { env: "EVENT_BUS_DB", parse: text },
+  log: { env: "EVENT_BUS_LOG", parse: text },
+  log_level: { env: "EVENT_BUS_LOG_LEVEL", parse: logLevel },
+  icon: { env: "EVENT_BUS_ICON", parse: text },
+  machine: { env: "EVENT_BUS_MACHINE", parse: text },
+  token_file: { env: "EVENT_BUS_TOKEN_FILE", parse: text },
+  allowed_hosts: { env: "EVENT_BUS_ALLOWED_HOSTS", parse: list },
+  allowed_origins: { env: "EVENT_BUS_ALLOWED_ORIGINS", parse: list },
+  url: { env: "EVENT_BUS_URL", parse: url },
+} satisfies Record<string, Setting<unknown>>;
+
+export const DEFAULT_PORT = 8080;
+
+type Env = (name: string) => string | undefined;
+
+/** All settings, frozen. Throws `invalid_argument` naming the value, where it came from, and what is expected. */
+export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(name)): Config {
+  const env = surroundings(get);
+  const dataDir = join(env.home, ".claude", "contrib", "event-bus");
+  const file = readConfigFile(join(dataDir, "config.json"));
+  const atHome = (path: string) => resolve(path.replace(/^~(?=\/|$)/, env.home));
+
+  const setting = <K extends SettingName>(name: K) => {
+    const { env: variable, parse } = SETTINGS[name];
+    const [value, source] = strongest(
+      [flags[name], `--${name.replaceAll("_", "-")}`],
+      [lookUp(get, variable), `the environment variable ${variable}`],
+      [file[name], join(dataDir, "config.json")],
+    );
+    if (value === undefined) return undefined;
+    try {
+      return parse(value) as ReturnType<(typeof SETTINGS)[K]["parse"]>;
+    } catch (expected) {
+      throw new BusError(
+        "invalid_argument",
+        `Cannot use ${name} ${JSON.stringify(value)} from ${source}: ${
+          (expected as Error).message
+        }`,
+      );
+    }
+  };
+  const db = setting("db");
+  const icon = setting("icon");
+  return Object.freeze({
+    host: setting("host") ?? "127.0.0.1",
+    port: setting("port") ?? DEFAULT_PORT,
+    db: db === ":memory:" ? db : atHome(db ?? join(dataDir, "data.db")),
+    log: atHome(setting("log") ?? join(dataDir, "event-bus.log")),
+    log_level: setting("log_level") ?? "info",
+    icon: icon === undefined ? null : atHome(icon),
+    machine: setting("machine") ?? Deno.hostname(),
+    token_file: atHome(setting("token_file") ?? join(dataDir, "token")),
+    allowed_hosts: setting("allowed_hosts") ?? [],
+    allowed_origins: setting("allowed_origins") ?? [],
+    url: setting("url") ?? null,
+    dataDir,
+    usesDefaultDb: db === undefined,
+    env,
+  });
+}
+
+/**
+ * The shared secret of server and clients: `EVENT_BUS_TOKEN`, else the token file, else null.
+ * Throws when other users could read the file.
+ */
+export function readToken(config: Config): string | null {
+  if (config.env.token !== null) return config.env.token;
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(config.token_file);
+  } catch (failure) {
+    if (failure instanceof Deno.errors.NotFound) return null;
+    throw failure;
+  }
+  if (info.mode !== null && (info.mode & 0o077) !== 0) {
+    throw new BusError(
+      "invalid_argument",
+      `Cannot use the token file ${config.token_file}: others can read it; ` +
+        `run chmod 600 ${config.token_file}`,
+    );
+  }
+  return Deno.readTextFileSync(config.token_file).trim() || null;
+}
+
+function surroundings(get: Env): Surroundings {
+  const home = get("HOME") || "/";
+  const set = (name: string) => get(name) || null;
+  return Object.freeze({
+    home,
+    cwd: workingFolder(set("PWD")),
+    path: get("PATH") ?? "",
+    hasDisplay: set("DISPLAY") !== null || set("WAYLAND_DISPLAY") !== null ||
+      set("DBUS_SESSION_BUS_ADDRESS") !== null,
+    sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? set("CLAUDE_CODE_SESSION_ID"),
+    token: lookUp(get, "EVENT_BUS_TOKEN") ?? null,
+    configHome: set("XDG_CONFIG_HOME") ?? join(home, ".config"),
+    runtimeDir: set("XDG_RUNTIME_DIR"),
+  });
+}
+
+/** The shell's own name of the folder keeps symbolic links; it counts only while it is this folder. */
+function workingFolder(pwd: string | null): string {
+  const real = Deno.cwd();
+  try {
+    return pwd !== null && Deno.realPathSync(pwd) === real ? pwd : real;
+  } catch {
+    return real;
+  }
+}
+
+/** An empty variable counts as unset. */
+function lookUp(get: Env, name: string): string | undefined {
+  return get(name) || (name.startsWith("EVENT_BUS_") ? get(`AGENT_${name}`) : undefined) ||
+    undefined;
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let content: string;
+  try {
+    content = Deno.readTextFileSync(path);
+  } catch (failure) {
+    if (failure instanceof Deno.errors.NotFound) return {};
+    throw new BusError("invalid_argument", `Cannot read ${path}: ${(failure as Error).message}`);
+  }
+  const refuse = (why: string) =>
+    new BusError("invalid_argument", `Cannot use ${path}: ${why}; correct or remove it`);
+  let settings: unknown;
+  try {
+    settings = JSON.parse(content);
+  } catch (failure) {
+    throw refuse((failure as Error).message);
+  }
+  if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
+    throw refuse("it must be a JSON object of settings");
+  }
+  const unknown = Object.keys(settings).find((key) => !Object.hasOwn(SETTINGS, key));
+  if (unknown !== undefined) {
+    throw refuse(
+      `there is no setting ${JSON.stringify(unknown)}; there are ${
+        Object.keys(SETTINGS).join(", ")
+      }`,
+    );
+  }
+  return settings as Record<string, unknown>;
+}
+
+function strongest(...sources: [value: unknown, source: string][]): [unknown, string] {
+  return sources.find(([value]) => value !== undefined && value !== null) ?? [undefined, ""];
+}
+
+function text(value: unknown): string {
+  if (typeof value !== "string" || value === "") throw new Error("a text is expected");
+  return value;
+}
+
+function port(value: unknown): number {
+  const number = typeof value === "string" && /^[0-9]{1,5}$/.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isInteger(number) || number < 0 || number > 65535) {
+    throw new Error("a port is a whole number from 0 to 65535");
+  }
+  return number;
+}
+
+function logLevel(value: unknown): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === value);
+  if (level === undefined) throw new Error(`one of ${LOG_LEVELS.join(", ")} is expected`);
+  return level;
+}
+
+function list(value: unknown): readonly string[] {
+  const items = typeof value === "string" ? value.split(",").map((item) => item.trim()) : value;
+  if (!Array.isArray(items) || !items.every((item) => typeof item === "string")) {
+    throw new Error("a list of texts, or texts with commas between them, is expected");
+  }
+  return items.filter((item) => item !== "");
+}
+
+function url(value: unknown): string {
+  const parsed = URL.parse(text(value));
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    throw new Error("an http or https URL is expected, such as http://127.0.0.1:8080/mcp");
+  }
+  return parsed.href;
+}

@@ -1,0 +1,43 @@
+/** Sets up the server's log: one dated line per entry, rotated by size, the user's alone. */
+import { getRotatingFileSink } from "@logtape/file";
+import { configure, dispose, getTextFormatter } from "@logtape/logtape";
+import { dirname } from "node:path";
+import type { LogLevel } from "./config.ts";
+
+/** Ten megabytes are some hundred thousand lines; five of them are weeks. */
+const MAX_LOG_BYTES = 10 * 1024 * 1024;
+const MAX_LOG_FILES = 5;
+
+/** Starts logging to `path` and answers how to stop, which writes what is still buffered. */
+export async function startLog(path: string, level: LogLevel): Promise<() => Promise<void>> {
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+  Deno.chmodSync(path, 0o600);
+  await configure({
+    reset: true,
+    sinks: {
+      file: getRotatingFileSink(path, {
+        maxSize: MAX_LOG_BYTES,
+        maxFiles: MAX_LOG_FILES,
+        // Whoever follows the log sees a line within a second.
+        flushInterval: 1000,
+        formatter: getTextFormatter({
+          timestamp: "rfc3339",
+          level: "FULL",
+          // Values, unlike our own words, may come from callers: quoted, they stay on one line.
+          value: (value) =>
+            value instanceof Error ? inspectError(value) : JSON.stringify(value) ?? "",
+        }),
+      }),
+    },
+    loggers: [
+      { category: "event-bus", sinks: ["file"], lowestLevel: level },
+      { category: ["logtape", "meta"], sinks: ["file"], lowestLevel: "error" },
+    ],
+  });
+  return dispose;
+}
+
+function inspectError(error: Error): string {
+  return JSON.stringify(error.stack ?? error.message);
+}
