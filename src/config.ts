@@ -20,12 +20,17 @@ export interface Config {
   /** Names, beside loopback and addresses, under which the server may be called. */
   readonly allowed_hosts: readonly string[];
   readonly allowed_origins: readonly string[];
-  /** Where a client finds the bus, as it was configured; null means the one on this machine. */
-  readonly url: string | null;
+  /** Where a client finds the bus: as configured, else the one on this machine. */
+  readonly url: string;
   readonly dataDir: string;
   /** Whether `db` is where it is by default; only then the original's other places are looked at. */
   readonly usesDefaultDb: boolean;
   readonly env: Surroundings;
+  /**
+   * The shared secret of server and clients: `EVENT_BUS_TOKEN`, else the token file, else null.
+   * Throws when other users could read the file.
+   */
+  token(): string | null;
 }
 
 /** Facts of the environment that are not settings. */
@@ -35,8 +40,8 @@ export interface Surroundings {
   readonly path: string;
   /** Whether a Linux desktop could show something. */
   readonly hasDisplay: boolean;
-  readonly sessionId: string | null;
-  readonly token: string | null;
+  /** The session that this process belongs to, if the environment names one. */
+  readonly sessionId: string | undefined;
   readonly configHome: string;
   readonly runtimeDir: string | null;
 }
@@ -100,6 +105,7 @@ export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(
   };
   const db = setting("db");
   const icon = setting("icon");
+  const tokenFile = atHome(setting("token_file") ?? join(dataDir, "token"));
   return Object.freeze({
     host: setting("host") ?? "127.0.0.1",
     port: setting("port") ?? DEFAULT_PORT,
@@ -108,25 +114,21 @@ export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(
     log_level: setting("log_level") ?? "info",
     icon: icon === undefined ? null : atHome(icon),
     machine: setting("machine") ?? Deno.hostname(),
-    token_file: atHome(setting("token_file") ?? join(dataDir, "token")),
+    token_file: tokenFile,
+    token: () => lookUp(get, "EVENT_BUS_TOKEN") ?? readToken(tokenFile),
     allowed_hosts: setting("allowed_hosts") ?? [],
     allowed_origins: setting("allowed_origins") ?? [],
-    url: setting("url") ?? null,
+    url: setting("url") ?? localUrl(file),
     dataDir,
     usesDefaultDb: db === undefined,
     env,
   });
 }
 
-/**
- * The shared secret of server and clients: `EVENT_BUS_TOKEN`, else the token file, else null.
- * Throws when other users could read the file.
- */
-export function readToken(config: Config): string | null {
-  if (config.env.token !== null) return config.env.token;
+function readToken(path: string): string | null {
   let info: Deno.FileInfo;
   try {
-    info = Deno.statSync(config.token_file);
+    info = Deno.statSync(path);
   } catch (failure) {
     if (failure instanceof Deno.errors.NotFound) return null;
     throw failure;
@@ -134,11 +136,21 @@ export function readToken(config: Config): string | null {
   if (info.mode !== null && (info.mode & 0o077) !== 0) {
     throw new BusError(
       "invalid_argument",
-      `Cannot use the token file ${config.token_file}: others can read it; ` +
-        `run chmod 600 ${config.token_file}`,
+      `Cannot use the token file ${path}: others can read it; run chmod 600 ${path}`,
     );
   }
-  return Deno.readTextFileSync(config.token_file).trim() || null;
+  return Deno.readTextFileSync(path).trim() || null;
+}
+
+/**
+ * The bus of this machine, as its config file places it. `HOST` and `PORT` are not asked: in a
+ * shell they mostly belong to some other server.
+ */
+function localUrl(file: Record<string, unknown>): string {
+  const host = typeof file.host === "string" && !/^(0\.0\.0\.0|::)?$/.test(file.host)
+    ? file.host
+    : "127.0.0.1";
+  return `http://${host.includes(":") ? `[${host}]` : host}:${file.port ?? DEFAULT_PORT}`;
 }
 
 function surroundings(get: Env): Surroundings {
@@ -150,8 +162,7 @@ function surroundings(get: Env): Surroundings {
     path: get("PATH") ?? "",
     hasDisplay: set("DISPLAY") !== null || set("WAYLAND_DISPLAY") !== null ||
       set("DBUS_SESSION_BUS_ADDRESS") !== null,
-    sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? set("CLAUDE_CODE_SESSION_ID"),
-    token: lookUp(get, "EVENT_BUS_TOKEN") ?? null,
+    sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? lookUp(get, "CLAUDE_CODE_SESSION_ID"),
     configHome: set("XDG_CONFIG_HOME") ?? join(home, ".config"),
     runtimeDir: set("XDG_RUNTIME_DIR"),
   });

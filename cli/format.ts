@@ -1,0 +1,100 @@
+/** How answers look on a terminal. Texts of other sessions cannot move the cursor or fake a line. */
+
+/** Control, line-breaking and direction-changing characters, which a terminal would obey. */
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** `text` with every unsafe character but newlines shown as an escape; tabs become spaces. */
+export function safe(text: string): string {
+  return text
+    .replace(/\r\n/g, "\n")
+    .replace(
+      UNSAFE,
+      (c) => c === "\t" ? "    " : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+}
+
+/** The same on one line. */
+export function safeLine(text: string): string {
+  return safe(text).replace(/\n/g, "\\n");
+}
+
+/** Pretty JSON with a newline; what scripts read. Control characters are escaped by JSON itself. */
+export function pretty(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+export interface WireSession {
+  session_id: string;
+  display_id: string;
+  name: string;
+  machine: string;
+  repo: string;
+  cwd: string;
+  client_id: string | null;
+  age_seconds: number;
+  subscribed_channels: string[];
+}
+
+export function sessionsText(sessions: readonly WireSession[]): string {
+  if (sessions.length === 0) return "No active sessions\n";
+  const blocks = sessions.map((session) => [
+    `  ${session.display_id}  ${safeLine(session.name)}`,
+    `    repo: ${safeLine(session.repo)}, machine: ${safeLine(session.machine)}`,
+    ...(session.client_id ? [`    client_id: ${safeLine(session.client_id)}`] : []),
+    `    age: ${Math.floor(session.age_seconds)}s`,
+    ...(session.session_id === session.display_id
+      ? []
+      : [`    session_id: ${safeLine(shortened(session.session_id))}`]),
+    `    channels: ${session.subscribed_channels.map(safeLine).join(", ")}`,
+    "",
+  ]);
+  return [`Active sessions (${sessions.length}):`, "", ...blocks.flat()].join("\n") + "\n";
+}
+
+function shortened(id: string): string {
+  return id.length > 16 ? `${id.slice(0, 8)}…` : id;
+}
+
+export function channelsText(
+  channels: readonly { channel: string; subscribers: number }[],
+): string {
+  if (channels.length === 0) return "No active channels\n";
+  const lines = channels.map(({ channel, subscribers: n }) =>
+    `  ${safeLine(channel)}  (${n} subscriber${n === 1 ? "" : "s"})`
+  );
+  return [`Active channels (${channels.length}):`, "", ...lines, ""].join("\n") + "\n";
+}
+
+export interface WireEvent {
+  id: number;
+  event_type: string;
+  payload: string;
+  session_id: string;
+  timestamp: string;
+  channel: string;
+  correlation_id: string | null;
+  signal_level: string;
+  title?: string;
+  tags?: string[];
+}
+
+export function eventsText(events: readonly WireEvent[]): string {
+  return events.length === 0 ? "No events\n" : events.map(eventText).join("");
+}
+
+/** One event; every line of its payload is indented, so that none can pass for another event. */
+function eventText(event: WireEvent): string {
+  return [
+    `[${event.id}] ${safeLine(event.event_type)} (${
+      safeLine(event.channel)
+    }) [${event.signal_level}]`,
+    ...(event.title === undefined ? [] : [`    title: ${safeLine(event.title)}`]),
+    ...safe(event.payload).split("\n").map((line) => `    ${line}`),
+    `    from: ${safeLine(event.session_id)} at ${event.timestamp}` +
+    (event.correlation_id === null ? "" : ` corr:${safeLine(event.correlation_id)}`) +
+    (event.tags === undefined ? "" : ` tags:${event.tags.map(safeLine).join(",")}`),
+    "",
+    "",
+  ].join("\n");
+}

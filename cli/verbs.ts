@@ -1,0 +1,23 @@
+/** Every word that can be typed. Each is loaded only when it is: literal imports, one chunk each. */
+import type { Verb } from "./verb.ts";
+
+interface Entry {
+  /** For the overview. */
+  readonly summary: string;
+  load(): Promise<{ verb: Verb }>;
+}
+
+export const VERBS: Readonly<Record<string, Entry>> = {
+  serve: { summary: "run the bus", load: () => import("./serve.ts") },
+  register: { summary: "register a session", load: () => import("./register.ts") },
+  unregister: { summary: "end a session", load: () => import("./unregister.ts") },
+  sessions: { summary: "list the active sessions", load: () => import("./sessions.ts") },
+  channels: { summary: "list the channels", load: () => import("./channels.ts") },
+  publish: { summary: "publish an event", load: () => import("./publish.ts") },
+  events: { summary: "read events", load: () => import("./events.ts") },
+  ack: { summary: "mark events as read", load: () => import("./ack.ts") },
+  notify: { summary: "notify the human", load: () => import("./notify.ts") },
+  status: { summary: "say whether the bus answers", load: () => import("./status.ts") },
+  version: { summary: "print the version", load: () => import("./version.ts") },
+  help: { summary: "explain a command", load: () => import("./help.ts") },
+};

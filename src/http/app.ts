@@ -1,0 +1,175 @@
+/** The doors over HTTP: the whole route table, and how a refusal looks. */
+import { getLogger } from "@logtape/logtape";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Bus, Caller } from "../bus.ts";
+import { BusError, errorBody, type ErrorCode } from "../errors.ts";
+import type { Operation } from "../operations/operation.ts";
+import { perform } from "../operations/perform.ts";
+import { createGuard, type GuardRules } from "./guard.ts";
+import { MAX_BODY_BYTES } from "./limits.ts";
+import { openApi } from "./openapi.ts";
+
+export interface Parts {
+  readonly bus: Bus;
+  readonly operations: readonly Operation[];
+  readonly version: string;
+  readonly rules: GuardRules;
+  /** Answers a request to `/mcp`; `body` is the parsed JSON of a POST. */
+  readonly mcp: (request: Request, body: unknown, caller: Caller) => Promise<Response>;
+  /** What `/health` says. */
+  readonly health: () => Health;
+}
+
+export interface Health {
+  status: "ok" | "unavailable";
+  [fact: string]: string | number | boolean | null;
+}
+
+/** What the server hands in with each request. */
+export interface Peer {
+  peer: string;
+}
+
+type Door = { Bindings: Peer; Variables: { caller: Caller } };
+
+const STATUS = {
+  invalid_argument: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  session_ended: 410,
+  conflict: 409,
+  too_large: 413,
+  unsupported_media_type: 415,
+  // Nobody reads this answer; the number is what proxies log for a client that closed the request.
+  caller_left: 499,
+  unavailable: 503,
+  internal: 500,
+} as const satisfies Record<ErrorCode, number>;
+
+const log = getLogger(["event-bus", "http"]);
+
+/** The application: hand it requests with `app.fetch(request, { peer })`. */
+export function createApp({ bus, operations, version, rules, mcp, health }: Parts): Hono<Door> {
+  const app = new Hono<Door>({ strict: false });
+  const guard = createGuard(rules);
+  const byName = new Map(operations.map((operation) => [operation.name, operation]));
+  const description = openApi(operations, version);
+
+  const answer = async (c: Context<Door>, name: string, args: unknown) => {
+    const operation = byName.get(name);
+    if (operation === undefined) {
+      throw new BusError("not_found", `No operation is called ${quoted(name)}`);
+    }
+    return c.json(await perform(bus, operation, args, c.var.caller) as object);
+  };
+
+  app.onError((thrown, c) => refuse(c, thrown));
+  app.notFound((c) =>
+    refuse(
+      c,
+      new BusError(
+        "not_found",
+        `Nothing is at ${c.req.method} ${quoted(c.req.path)}; /openapi.json lists what there is`,
+      ),
+    )
+  );
+  app.use(async (c, next) => {
+    c.set("caller", guard(c.req.raw, c.env.peer));
+    await next();
+  });
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => refuse(c, tooLarge()) }));
+
+  app.get("/health", (c) => {
+    const facts = health();
+    return c.json(facts, facts.status === "ok" ? 200 : 503);
+  });
+  app.get("/openapi.json", (c) => c.json(description));
+  app.post("/v1/:operation", async (c) => answer(c, c.req.param("operation"), await json(c)));
+  app.post("/publish/:channel{.+}", async (c) => {
+    const { type = "message", tags, ...labels } = c.req.query();
+    return answer(c, "publish_event", {
+      ...labels,
+      ...(tags === undefined ? {} : { tags: tags.split(",") }),
+      event_type: type,
+      channel: c.req.param("channel"),
+      payload: await text(c),
+    });
+  });
+  app.post("/mcp", async (c) => {
+    try {
+      return await mcp(c.req.raw, await json(c), c.var.caller);
+    } catch (thrown) {
+      return asJsonRpc(refuse(c, thrown));
+    }
+  });
+  app.on(["GET", "DELETE"], "/mcp", (c) => mcp(c.req.raw, undefined, c.var.caller));
+  return app;
+}
+
+function refuse(c: Context, thrown: unknown): Response {
+  if (!(thrown instanceof BusError)) {
+    log.error("{method} {path} failed: {failure}", {
+      method: c.req.method,
+      path: c.req.path,
+      failure: thrown,
+    });
+  }
+  const body = errorBody(thrown);
+  const headers = { "Content-Type": "application/json; charset=utf-8" };
+  if (body.code === "unauthenticated") Object.assign(headers, { "WWW-Authenticate": "Bearer" });
+  return new Response(JSON.stringify(body), { status: STATUS[body.code], headers });
+}
+
+/** A refusal before the protocol was reached, in the envelope that its clients can read. */
+async function asJsonRpc(refusal: Response): Promise<Response> {
+  const { error, code } = await refusal.json();
+  const number = code === "invalid_argument" ? -32700 : -32603;
+  const body = {
+    jsonrpc: "2.0",
+    id: null,
+    error: { code: number, message: error, data: { code } },
+  };
+  return Response.json(body, { status: refusal.status });
+}
+
+/** The JSON body of a request that says it has one; an empty body is no arguments. */
+async function json(c: Context): Promise<unknown> {
+  const type = c.req.header("content-type") ?? "";
+  if (!/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) {
+    throw new BusError(
+      "unsupported_media_type",
+      `Cannot read a body of type ${quoted(type)}: send Content-Type: application/json`,
+    );
+  }
+  const body = await text(c);
+  try {
+    return body === "" ? {} : JSON.parse(body);
+  } catch (failure) {
+    throw new BusError(
+      "invalid_argument",
+      `Cannot read the body as JSON: ${(failure as Error).message}`,
+    );
+  }
+}
+
+/** The body as text; bytes that are not UTF-8 are refused, not silently replaced. */
+async function text(c: Context): Promise<string> {
+  const bytes = await c.req.arrayBuffer();
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new BusError("invalid_argument", "Cannot read the body: it is not UTF-8 text");
+  }
+}
+
+function tooLarge(): BusError {
+  return new BusError(
+    "too_large",
+    `Cannot read a body of more than ${MAX_BODY_BYTES} bytes`,
+    { limit: MAX_BODY_BYTES },
+  );
+}
+
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));

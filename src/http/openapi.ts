@@ -1,0 +1,60 @@
+/** Describes the doors for programs, from the same schemas that check them. */
+import type { JsonSchema, Operation } from "../operations/operation.ts";
+
+/** An OpenAPI 3.1 document of every operation, `/publish` and `/health`. */
+export function openApi(operations: readonly Operation[], version: string): JsonSchema {
+  const publish = operations.find(({ name }) => name === "publish_event");
+  const paths = Object.fromEntries(operations.map((operation) => [`/v1/${operation.name}`, {
+    post: {
+      operationId: operation.name,
+      summary: operation.title,
+      description: operation.description,
+      requestBody: { required: false, content: json(operation.inputSchema) },
+      responses: answers(operation.outputSchema),
+    },
+  }]));
+  return {
+    openapi: "3.1.0",
+    info: { title: "event-bus", version },
+    paths: {
+      ...paths,
+      "/publish/{channel}": {
+        post: {
+          operationId: "publish_text",
+          summary: "Publish the body as an event",
+          parameters: [
+            { name: "channel", in: "path", required: true, schema: { type: "string" } },
+            ...["type", "session_id", "title", "tags", "correlation_id", "signal_level"].map(
+              (name) => ({ name, in: "query", schema: { type: "string" } }),
+            ),
+          ],
+          requestBody: { content: { "*/*": { schema: { type: "string" } } } },
+          responses: answers(publish?.outputSchema ?? {}),
+        },
+      },
+      "/health": {
+        get: {
+          operationId: "health",
+          summary: "Whether the bus works",
+          responses: answers({ type: "object" }),
+        },
+      },
+    },
+    components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    security: [{}, { token: [] }],
+  };
+}
+
+const json = (schema: JsonSchema) => ({ "application/json": { schema } });
+
+function answers(schema: JsonSchema) {
+  const refusal = {
+    type: "object",
+    required: ["error", "code"],
+    properties: { error: { type: "string" }, code: { type: "string" } },
+  };
+  return {
+    200: { description: "Done", content: json(schema) },
+    default: { description: "Refused", content: json(refusal) },
+  };
+}

@@ -1,0 +1,168 @@
+/** Starts the server. The only place where things are wired. */
+import { getLogger } from "@logtape/logtape";
+import process from "node:process";
+import { createBell } from "./bell.ts";
+import { VERSION } from "./build.ts";
+import type { Bus, Caller } from "./bus.ts";
+import type { Config } from "./config.ts";
+import { createDesktop } from "./desktop.ts";
+import { BusError } from "./errors.ts";
+import { isLoopback } from "./http/address.ts";
+import { createApp, type Health } from "./http/app.ts";
+import { createMcpDoor } from "./mcp/door.ts";
+import { OPERATIONS } from "./operations/all.ts";
+import { endTheGone } from "./operations/perform.ts";
+import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
+
+export interface RunningServer {
+  /** Where it answers, without a path: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly store: Store;
+  /** Lets what is in flight finish, then closes the database. */
+  close(): Promise<void>;
+}
+
+/** How long a request in flight may take when the server is told to stop. */
+const CLOSE_MS = 5000;
+/** How often heartbeats are written and the silent are ended. */
+const MINUTE_MS = 60_000;
+
+const log = getLogger(["event-bus", "server"]);
+
+/**
+ * Opens the database and listens. Throws a BusError when the address is taken, the database cannot
+ * be used, or the address is beyond loopback and there is no token.
+ */
+export function startServer(config: Config): RunningServer {
+  const exposed = !isLoopback(config.host);
+  const token = config.token();
+  if (exposed && token === null) throw tokenMissing(config);
+
+  const store = openStore(config.db);
+  const bus: Bus = {
+    store,
+    bell: createBell(),
+    desktop: createDesktop({
+      platform: Deno.build.os,
+      icon: config.icon,
+      hasDisplay: config.env.hasDisplay,
+    }),
+    machine: config.machine,
+    cwd: config.env.cwd,
+    clock: Date.now,
+    uuid: () => crypto.randomUUID(),
+    random: Math.random,
+    isAlive,
+  };
+  const mcp = createMcpDoor(bus, OPERATIONS, VERSION);
+  const app = createApp({
+    bus,
+    operations: OPERATIONS,
+    version: VERSION,
+    rules: {
+      exposed,
+      token,
+      allowedHosts: config.allowed_hosts,
+      allowedOrigins: config.allowed_origins,
+    },
+    mcp: mcp.fetch,
+    health: healthOf(store),
+  });
+  const abort = new AbortController();
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve(
+      { hostname: config.host, port: config.port, signal: abort.signal, onListen() {} },
+      (request, info) => app.fetch(request, { peer: info.remoteAddr.hostname }),
+    );
+  } catch (failure) {
+    store.close();
+    throw cannotListen(config, failure);
+  }
+  const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
+  void everyMinute(bus);
+
+  const url = urlOf(server.addr);
+  log.info("listening at {url}, database {db}", { url, db: config.db });
+  return {
+    url,
+    store,
+    async close() {
+      clearInterval(minute);
+      await mcp.close();
+      const late = setTimeout(() => abort.abort(), CLOSE_MS);
+      await server.shutdown();
+      clearTimeout(late);
+      store.close();
+      log.info("stopped");
+    },
+  };
+}
+
+const SERVER: Caller = { principal: "server", local: true, peer: "" };
+
+/** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
+async function everyMinute(bus: Bus): Promise<void> {
+  try {
+    await endTheGone(bus, SERVER);
+    if (bus.store.heartbeats.size > 0) await bus.store.inBatch(() => {});
+  } catch (failure) {
+    log.error("the minute's work failed: {failure}", { failure });
+  }
+}
+
+function healthOf(store: Store): () => Health {
+  const started = Date.now();
+  const facts = { service: "event-bus", version: VERSION, schema: SCHEMA_VERSION };
+  return () => {
+    const uptime_seconds = Math.floor((Date.now() - started) / 1000);
+    try {
+      store.sql("SELECT 1 FROM event LIMIT 1").get();
+      return { status: "ok", ...facts, uptime_seconds, database: "ok" };
+    } catch (failure) {
+      return {
+        status: "unavailable",
+        ...facts,
+        uptime_seconds,
+        database: (failure as Error).message,
+      };
+    }
+  };
+}
+
+/** Whether a process of this machine exists; one that we may not signal does. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (failure) {
+    return (failure as { code?: string }).code !== "ESRCH";
+  }
+}
+
+function urlOf({ hostname, port }: Deno.NetAddr): string {
+  const reachable = { "0.0.0.0": "127.0.0.1", "::": "[::1]" }[hostname] ?? hostname;
+  return `http://${
+    reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable
+  }:${port}`;
+}
+
+function tokenMissing(config: Config): BusError {
+  return new BusError(
+    "invalid_argument",
+    `Cannot listen on ${config.host} without a token: others could reach it; make one with ` +
+      `(umask 077; openssl rand -hex 32 > ${config.token_file}) or set EVENT_BUS_TOKEN`,
+  );
+}
+
+function cannotListen(config: Config, failure: unknown): BusError {
+  const where = `${config.host}:${config.port}`;
+  if (failure instanceof Deno.errors.AddrInUse) {
+    return new BusError(
+      "unavailable",
+      `Cannot listen on ${where}: the port is in use; is another event-bus running ` +
+        "(event-bus status)? Else choose one with --port",
+    );
+  }
+  return new BusError("unavailable", `Cannot listen on ${where}: ${(failure as Error).message}`);
+}
