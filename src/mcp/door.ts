@@ -1,0 +1,163 @@
+/**
+ * The MCP endpoint as a fetch handler: 2026-07-28, where every request stands alone, and the 2025
+ * revisions, with and without a session, side by side.
+ */
+import { getLogger } from "@logtape/logtape";
+import {
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  type Server,
+  type ServerContext,
+  WebStandardStreamableHTTPServerTransport as Transport,
+} from "@modelcontextprotocol/server";
+import type { Bus, Caller } from "../bus.ts";
+import { BusError } from "../errors.ts";
+import type { Operation } from "../operations/operation.ts";
+import { serverFactory } from "./server.ts";
+import { IDLE_MS, MAX_SESSIONS, type SessionLimits, Sessions } from "./sessions.ts";
+import { createTools } from "./tools.ts";
+
+const log = getLogger(["event-bus", "mcp"]);
+
+export interface McpDoor {
+  /**
+   * Answers one request to /mcp. `body` is the parsed JSON of a POST (undefined otherwise); guards
+   * and limits were applied before.
+   */
+  fetch(request: Request, body: unknown, caller: Caller): Promise<Response>;
+  /** Ends every session and stream; later requests are refused as `unavailable`. */
+  close(): Promise<void>;
+}
+
+export interface McpDoorOptions {
+  /** Limits of sessions other than the usual, and their clock. */
+  readonly sessions?: Partial<SessionLimits>;
+  /** Adds to every server that is made; for fixtures of tests. */
+  readonly extend?: (server: Server) => void;
+}
+
+/** The door to `bus` for MCP clients; `operations` that are tools appear as tools. */
+export function createMcpDoor(
+  bus: Bus,
+  operations: readonly Operation[],
+  version: string,
+  options: McpDoorOptions = {},
+): McpDoor {
+  const callers = new WeakMap<Request, Caller>();
+  const makeServer = serverFactory({
+    version,
+    tools: createTools(bus, operations),
+    callerOf: (context) => callerOf(context, callers),
+    extend: options.extend,
+  });
+  const modern = createMcpHandler(makeServer, {
+    legacy: "reject",
+    onerror: (failure) => log.debug("refused a request: {reason}", { reason: failure.message }),
+  });
+  const sessions = new Sessions({
+    idleMs: IDLE_MS,
+    max: MAX_SESSIONS,
+    clock: () => performance.now(),
+    ...options.sessions,
+  });
+  let closed = false;
+
+  async function post(request: Request, body: unknown): Promise<Response> {
+    if (isInitializeRequest(body) && sessions.makeRoom()) return initialize(request, body);
+    const id = request.headers.get(SESSION_HEADER);
+    const session = id === null ? null : sessions.find(id);
+    if (id === null || session === null) return serveAlone(request, body);
+    return await sessions.answer(id, () => serve(session.transport, request, body));
+  }
+
+  async function initialize(request: Request, body: unknown): Promise<Response> {
+    const server = makeServer();
+    const transport = new Transport({ sessionIdGenerator: () => crypto.randomUUID() });
+    await server.connect(transport);
+    const response = await serve(transport, request, body);
+    const id = transport.sessionId;
+    if (id === undefined) return response;
+    sessions.add(id, { server, transport });
+    return await sessions.answer(id, () => Promise.resolve(response));
+  }
+
+  /** A call without a session, or with one that is gone: answered all the same, by a server of its own. */
+  async function serveAlone(request: Request, body: unknown): Promise<Response> {
+    const transport = new Transport();
+    await makeServer().connect(transport);
+    return await serve(transport, request, body);
+  }
+
+  /** GET and DELETE are about a session, so without one there is nothing to do. */
+  async function ofSession(request: Request): Promise<Response> {
+    const id = request.headers.get(SESSION_HEADER);
+    if (id === null) return refuse(405, NO_SESSION_NAMED, "Only POST works without a session");
+    const session = sessions.find(id);
+    if (session === null) return refuse(404, SESSION_NOT_FOUND, "Session not found");
+    const response = await sessions.answer(id, () => serve(session.transport, request, undefined));
+    if (request.method === "DELETE" && response.ok) sessions.end(id);
+    return response;
+  }
+
+  return {
+    async fetch(given, body, caller) {
+      if (closed) throw new BusError("unavailable", "Cannot serve: the server is shutting down");
+      const legacy = given.method !== "POST" || await isLegacyRequest(given, body ?? null);
+      const request = legacy ? widened(given) : given;
+      callers.set(request, { ...caller, signal: caller.signal ?? given.signal });
+      if (!legacy) return withCharset(await modern.fetch(request, { parsedBody: body ?? null }));
+      if (request.method === "POST") return withCharset(await post(request, body));
+      if (SESSION_METHODS.has(request.method)) return withCharset(await ofSession(request));
+      return refuse(405, NO_SESSION_NAMED, "Only POST, GET and DELETE are served");
+    },
+    async close() {
+      closed = true;
+      sessions.close();
+      await modern.close();
+    },
+  };
+}
+
+const SESSION_HEADER = "mcp-session-id";
+const SESSION_METHODS = new Set(["GET", "DELETE"]);
+const NO_SESSION_NAMED = -32000;
+const SESSION_NOT_FOUND = -32001;
+
+function serve(transport: Transport, request: Request, body: unknown): Promise<Response> {
+  return transport.handleRequest(request, body === undefined ? {} : { parsedBody: body });
+}
+
+/** Who called, with the signal that says whether it still wants the answer. */
+function callerOf(context: ServerContext, callers: WeakMap<Request, Caller>): Caller {
+  const caller = context.http?.req && callers.get(context.http.req);
+  if (!caller) throw new Error("A handler ran without the request that it answers");
+  // Only in a session can one request cancel another.
+  if (context.sessionId === undefined || caller.signal === undefined) return caller;
+  return { ...caller, signal: AbortSignal.any([caller.signal, context.mcpReq.signal]) };
+}
+
+/**
+ * The SDK wants both media types named, and curl and scripts name none or one. The body was read
+ * before and travels beside the request.
+ */
+function widened(request: Request): Request {
+  const accept = request.headers.get("accept") ?? "";
+  if (accept.includes("application/json") && accept.includes("text/event-stream")) return request;
+  const headers = new Headers(request.headers);
+  headers.set("accept", "application/json, text/event-stream");
+  return new Request(request.url, { method: request.method, headers, signal: request.signal });
+}
+
+/** Some clients take a stream without a charset for Latin-1. */
+function withCharset(response: Response): Response {
+  if (response.headers.get("content-type") === "text/event-stream") {
+    response.headers.set("content-type", "text/event-stream; charset=utf-8");
+  }
+  return response;
+}
+
+function refuse(status: 404 | 405, code: number, message: string): Response {
+  const headers: HeadersInit = status === 405 ? { Allow: "POST" } : {};
+  return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status, headers });
+}

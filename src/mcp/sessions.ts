@@ -1,0 +1,148 @@
+/**
+ * Sessions of the 2025 revisions. Calls do not need one; a session exists so that the server can
+ * tell a client something on its own. Losing one is harmless: its calls are served without.
+ */
+import type {
+  Server,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server";
+
+/** A client that is still there and wants to be told something holds its stream open. */
+export const IDLE_MS = 10 * 60 * 1000;
+/** About 10 kB each: a client that initializes in a loop must not fill the memory. */
+export const MAX_SESSIONS = 1000;
+/** How often the idle are looked for; what is asked for in between is checked when it is. */
+const SWEEP_MS = 60 * 1000;
+
+export interface McpSession {
+  readonly server: Server;
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+}
+
+interface Entry extends McpSession {
+  usedAt: number;
+  /** Answers under way: its stream, and calls that are not finished. */
+  open: number;
+}
+
+export interface SessionLimits {
+  readonly idleMs: number;
+  readonly max: number;
+  /** Milliseconds that only ever grow. */
+  readonly clock: () => number;
+}
+
+export class Sessions {
+  /** Least recently used first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #limits: SessionLimits;
+  readonly #sweeper: ReturnType<typeof setInterval>;
+
+  constructor(limits: SessionLimits) {
+    this.#limits = limits;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Whether there is room for one more, after the oldest idle one went if need be. */
+  makeRoom(): boolean {
+    if (this.#entries.size < this.#limits.max) return true;
+    this.#sweep();
+    if (this.#entries.size < this.#limits.max) return true;
+    for (const [id, { open }] of this.#entries) {
+      if (open > 0) continue;
+      this.end(id);
+      return true;
+    }
+    return false;
+  }
+
+  add(id: string, session: McpSession): void {
+    this.#entries.set(id, { ...session, usedAt: this.#limits.clock(), open: 0 });
+  }
+
+  /** The session called `id`, unless it never was or has expired. */
+  find(id: string): McpSession | null {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return null;
+    if (!this.#isExpired(entry)) return entry;
+    this.end(id);
+    return null;
+  }
+
+  /** Answers in a session's name; it counts as in use until the answer has been sent. */
+  async answer(id: string, respond: () => Promise<Response>): Promise<Response> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return respond();
+    const used = (open: number) => {
+      entry.open += open;
+      entry.usedAt = this.#limits.clock();
+      if (!this.#entries.delete(id)) return;
+      this.#entries.set(id, entry);
+    };
+    used(1);
+    try {
+      return whenSent(await respond(), () => used(-1));
+    } catch (failure) {
+      used(-1);
+      throw failure;
+    }
+  }
+
+  /** Ends a session and its stream. */
+  end(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    void entry.server.close();
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+    for (const id of [...this.#entries.keys()]) this.end(id);
+  }
+
+  #sweep(): void {
+    for (const [id, entry] of this.#entries) if (this.#isExpired(entry)) this.end(id);
+  }
+
+  #isExpired({ open, usedAt }: Entry): boolean {
+    return open === 0 && this.#limits.clock() - usedAt >= this.#limits.idleMs;
+  }
+}
+
+/** The same response, telling `done` once when its body has ended or its reader has left. */
+function whenSent(response: Response, done: () => void): Response {
+  if (response.body === null) {
+    done();
+    return response;
+  }
+  const reader = response.body.getReader();
+  let ended = false;
+  const end = () => {
+    if (!ended) done();
+    ended = true;
+  };
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done: last, value } = await reader.read();
+        if (!last) return controller.enqueue(value);
+        end();
+        controller.close();
+      } catch (failure) {
+        end();
+        controller.error(failure);
+      }
+    },
+    cancel(reason) {
+      end();
+      return reader.cancel(reason);
+    },
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}
