@@ -67,7 +67,7 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
     inputSchema,
     outputSchema: schemaOf(output, "output"),
     parse(args) {
-      const parsed = input.safeParse(lenient(args ?? {}, inputSchema));
+      const parsed = input.safeParse(lenient(name, args ?? {}, inputSchema));
       if (parsed.success) return parsed.data;
       throw new BusError("invalid_argument", `Cannot run ${name}: ${errorsOf(parsed.error)}`);
     },
@@ -92,18 +92,26 @@ function schemaOf(schema: z.ZodType, io: "input" | "output"): JsonSchema {
  * Forgives what the original forgave: null for "not given", a number where a string is expected
  * (a bare cursor), and digits where an integer is.
  */
-function lenient(args: unknown, schema: JsonSchema): unknown {
+function lenient(name: string, args: unknown, schema: JsonSchema): unknown {
   if (typeof args !== "object" || args === null || Array.isArray(args)) return args;
   const properties = schema.properties as Record<string, { type?: string }> | undefined;
-  const given: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(args)) {
-    if (value === null) continue;
+  const given = Object.entries(args).filter(([, value]) => value !== null);
+  return Object.fromEntries(given.map(([key, value]) => {
     const type = Object.hasOwn(properties ?? {}, key) ? properties?.[key]?.type : undefined;
-    given[key] = type === "string" && typeof value === "number"
-      ? String(value)
-      : type === "integer" && typeof value === "string" && /^-?[0-9]{1,15}$/.test(value)
-      ? Number(value)
-      : value;
+    if (type === "string" && typeof value === "number") return [key, String(value)];
+    if (type === "integer" && typeof value === "string" && /^-?[0-9]{1,15}$/.test(value)) {
+      return [key, Number(value)];
+    }
+    return [key, Array.isArray(value) ? value.map(storable) : storable(value)];
+  }));
+
+  /** The text as the database can keep it: half characters become the replacement character. */
+  function storable(value: unknown): unknown {
+    if (typeof value !== "string") return value;
+    if (value.includes("\0")) {
+      // SQLite's texts end there for everybody who reads them.
+      throw new BusError("invalid_argument", `Cannot run ${name}: a text contains a NUL character`);
+    }
+    return value.toWellFormed();
   }
-  return given;
 }

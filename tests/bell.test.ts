@@ -1,0 +1,24 @@
+import { deepStrictEqual as equal } from "node:assert";
+import { createBell } from "../src/bell.ts";
+
+Deno.test("ring() wakes everybody who waits, once", async () => {
+  const bell = createBell();
+  const { signal } = new AbortController();
+  const waiting = [bell.wait(signal), bell.wait(signal)];
+  bell.ring();
+  equal(await Promise.all(waiting), [true, true]);
+  const abort = new AbortController();
+  const next = bell.wait(abort.signal);
+  abort.abort();
+  equal(await next, false, "a ring is not kept for later");
+});
+
+Deno.test("wait() ends when its signal aborts, before or while it waits", async () => {
+  const bell = createBell();
+  equal(await bell.wait(AbortSignal.abort()), false);
+  const abort = new AbortController();
+  const waiting = bell.wait(abort.signal);
+  abort.abort();
+  equal(await waiting, false);
+  bell.ring();
+});
