@@ -66,8 +66,11 @@ export function createMcpDoor(
   async function post(request: Request, body: unknown): Promise<Response> {
     if (isInitializeRequest(body) && sessions.makeRoom()) return initialize(request, body);
     const id = request.headers.get(SESSION_HEADER);
-    const session = id === null ? null : sessions.find(id);
-    if (id === null || session === null) return serveAlone(request, body);
+    if (id === null) return serveAlone(request, body);
+    const session = sessions.find(id);
+    if (session === null) {
+      return sessions.wasGivenUp(id) ? sessionNotFound() : serveAlone(request, body);
+    }
     return await sessions.answer(id, () => serve(session.transport, request, body));
   }
 
@@ -94,9 +97,9 @@ export function createMcpDoor(
     const id = request.headers.get(SESSION_HEADER);
     if (id === null) return refuse(405, NO_SESSION_NAMED, "Only POST works without a session");
     const session = sessions.find(id);
-    if (session === null) return refuse(404, SESSION_NOT_FOUND, "Session not found");
+    if (session === null) return sessionNotFound();
     const response = await sessions.answer(id, () => serve(session.transport, request, undefined));
-    if (request.method === "DELETE" && response.ok) sessions.end(id);
+    if (request.method === "DELETE" && response.ok) sessions.giveUp(id);
     return response;
   }
 
@@ -148,6 +151,8 @@ function widened(request: Request): Request {
   headers.set("accept", "application/json, text/event-stream");
   return new Request(request.url, { method: request.method, headers, signal: request.signal });
 }
+
+const sessionNotFound = () => refuse(404, SESSION_NOT_FOUND, "Session not found");
 
 /** Some clients take a stream without a charset for Latin-1. */
 function withCharset(response: Response): Response {

@@ -35,6 +35,8 @@ export interface SessionLimits {
 export class Sessions {
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  /** Ids that their own clients gave up, the newest of them. */
+  readonly #givenUp = new Set<string>();
   readonly #limits: SessionLimits;
   readonly #sweeper: ReturnType<typeof setInterval>;
 
@@ -72,6 +74,22 @@ export class Sessions {
     if (!this.#isExpired(entry)) return entry;
     this.end(id);
     return null;
+  }
+
+  /** Ends a session because its client said so; from then on `wasGivenUp` knows the id. */
+  giveUp(id: string): void {
+    this.end(id);
+    this.#givenUp.add(id);
+    if (this.#givenUp.size <= this.#limits.max) return;
+    for (const oldest of this.#givenUp) {
+      this.#givenUp.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether a client ended this session itself: it cannot be surprised that it is gone. */
+  wasGivenUp(id: string): boolean {
+    return this.#givenUp.has(id);
   }
 
   /** Answers in a session's name; it counts as in use until the answer has been sent. */

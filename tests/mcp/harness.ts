@@ -6,7 +6,8 @@ import { OPERATIONS } from "../../src/operations/all.ts";
 import { openStore } from "../../src/store/open.ts";
 
 export const VERSION = "9.8.7";
-const CALLER: Caller = { principal: "loopback", local: true, peer: "127.0.0.1" };
+/** Somebody on this machine. */
+export const CALLER: Caller = { principal: "loopback", local: true, peer: "127.0.0.1" };
 
 export interface Harness extends AsyncDisposable {
   readonly bus: Bus;
@@ -97,6 +98,13 @@ export const INITIALIZE = {
     capabilities: {},
     clientInfo: { name: "test", version: "1" },
   },
+};
+
+/** What every request of 2026-07-28 carries about itself. */
+export const MODERN_META = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "t", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
 };
 
 /** The first message of an answer, be it JSON or a stream. */
