@@ -7,7 +7,14 @@ import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
 import { type Batches, createBatches } from "./batch.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
-import { carryOver, isOriginal } from "./original.ts";
+import {
+  type CarriedOver,
+  carryOver,
+  checkIntegrity,
+  exists,
+  originalVersion,
+} from "./original.ts";
+import { adoptOriginal } from "./original/places.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
@@ -21,6 +28,8 @@ export interface Store extends Batches {
   readonly db: DatabaseSync;
   readonly path: string;
   readonly heartbeats: Heartbeats;
+  /** What was carried over from the original when this database was opened; mostly nothing. */
+  readonly carriedOver: CarriedOver | null;
   /** The statement for `sql`, prepared once. Only literal texts, or the cache would grow. */
   sql(text: string): StatementSync;
   close(): void;
@@ -28,10 +37,11 @@ export interface Store extends Batches {
 
 /**
  * The store at `path` (`:memory:` for a test), created if absent. Throws `unavailable` with what to
- * do when the file cannot or must not be used; it is untouched then.
+ * do when the file cannot or must not be used; it is untouched then. Where there is no file yet, the
+ * original's data is looked for at `places`.
  */
-export function openStore(path: string): Store {
-  if (path !== ":memory:") prepareFile(path);
+export function openStore(path: string, places: readonly string[] = []): Store {
+  const carriedOver = path === ":memory:" ? null : prepareFile(path, places);
   const db = new DatabaseSync(path, { timeout: 2000 });
   try {
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
@@ -50,6 +60,7 @@ export function openStore(path: string): Store {
     db,
     path,
     heartbeats: new Map(),
+    carriedOver,
     sql,
     ...createBatches(db, (transaction) => writeHeartbeats(store, transaction)),
     close() {
@@ -61,20 +72,23 @@ export function openStore(path: string): Store {
 }
 
 /** Decides from a read-only look whether the file may be used, and carries an original's data over. */
-function prepareFile(path: string): void {
+function prepareFile(path: string, places: readonly string[]): CarriedOver | null {
   try {
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const adopted = exists(path) ? null : adoptOriginal(path, places, createSchema);
     // Created by us and not by SQLite: the file and its companions are the user's alone.
     Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();
+    const found = inspect(path);
     Deno.chmodSync(path, 0o600);
+    return found === "original" ? carryOver(path, createSchema) : adopted;
   } catch (failure) {
     throw refusal(path, failure);
   }
-  if (inspect(path) === "original") carryOver(path, createSchema);
 }
 
 function inspect(path: string): "empty" | "ours" | "original" {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 2000 });
+  // A journal is what a crashed writer left: reading means to roll back first, which is a write.
+  const db = new DatabaseSync(path, { readOnly: !exists(`${path}-journal`), timeout: 2000 });
   try {
     const damage = db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
     if (damage.quick_check !== "ok") throw new Error(`it is damaged: ${damage.quick_check}`);
@@ -93,10 +107,11 @@ function inspect(path: string): "empty" | "ours" | "original" {
       );
     }
     if (id === 0 && tables === 0) return "empty";
-    if (id === 0 && isOriginal(db)) return "original";
-    throw new Error("it is not an event bus database; name another with --db");
-  } catch (failure) {
-    throw refusal(path, failure);
+    if (originalVersion(db) === null) {
+      throw new Error("it is not an event bus database; name another with --db");
+    }
+    checkIntegrity(db);
+    return "original";
   } finally {
     db.close();
   }
@@ -128,6 +143,9 @@ function createSchema(db: DatabaseSync): void {
 
 function refusal(path: string, failure: unknown): BusError {
   if (failure instanceof BusError) return failure;
-  const detail = failure instanceof Error ? failure.message : String(failure);
+  const message = failure instanceof Error ? failure.message : String(failure);
+  const detail = /\blocked\b/.test(message)
+    ? "it is in use; stop the other program that has it open"
+    : message;
   return new BusError("unavailable", `Cannot use the database ${path}: ${detail}`);
 }
