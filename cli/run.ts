@@ -1,6 +1,6 @@
 /** Finds the verb, reads its options, runs it, and turns whatever happens into an exit code. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { loadConfig } from "../src/config.ts";
+import { type Env, loadConfig } from "../src/config.ts";
 import { BusError } from "../src/errors.ts";
 import { createClient, Refusal } from "./client.ts";
 import { pretty, safe } from "./format.ts";
@@ -22,8 +22,15 @@ const GLOBAL = {
 /** How long a command waits for the bus, as the original's did. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** Runs one command line (without the program's name) and answers its exit code; never throws. */
-export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
+/**
+ * Runs one command line (without the program's name) and answers its exit code; never throws.
+ * `env` stands in for the environment, in tests.
+ */
+export async function runCli(
+  argv: readonly string[],
+  terminal: Terminal,
+  env?: Env,
+): Promise<number> {
   const json = argv.includes("--json");
   try {
     const { name, rest } = splitVerb(argv);
@@ -38,7 +45,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       terminal.out(verb.help);
       return EXIT.done;
     }
-    return await verb.run(args, world(args, terminal, json));
+    return await verb.run(args, world(args, terminal, json, env));
   } catch (thrown) {
     return explain(thrown, terminal, json, argv.includes("--debug"));
   }
@@ -134,12 +141,12 @@ function attached(words: readonly string[], options: ParseArgsOptionsConfig): st
 }
 
 /** Configuration and client are made when a verb first asks for them; help needs neither. */
-function world(args: Args, terminal: Terminal, json: boolean): Cli {
+function world(args: Args, terminal: Terminal, json: boolean, env: Env | undefined): Cli {
   const once = <T>(make: () => T) => {
     let made: { value: T } | undefined;
     return () => (made ??= { value: make() }).value;
   };
-  const config = once(() => loadConfig({ url: args.text("url") }));
+  const config = once(() => loadConfig({ url: args.text("url") }, env));
   const client = once(() =>
     createClient({
       url: config().url,

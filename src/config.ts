@@ -75,7 +75,8 @@ const SETTINGS = {
 
 export const DEFAULT_PORT = 8080;
 
-type Env = (name: string) => string | undefined;
+/** Reads a variable of the environment. */
+export type Env = (name: string) => string | undefined;
 
 /** All settings, frozen. Throws `invalid_argument` naming the value, where it came from, and what is expected. */
 export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(name)): Config {
