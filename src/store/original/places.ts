@@ -98,9 +98,10 @@ const IN_USE = "it is in use";
 function copyWhole(from: string, to: string): void {
   // Closing any descriptor of a file gives up this process's locks on it: first opened, last closed.
   const file = Deno.openSync(from, { read: true });
-  const before = fingerprint(from);
-  const reader = readLock(from);
+  let reader: DatabaseSync | null = null;
   try {
+    const before = fingerprint(from);
+    reader = readLock(from);
     copyTo(file, to);
     for (const companion of COMPANIONS) {
       // Under a read lock the journal of a transaction under way says nothing about what we copied.
@@ -126,9 +127,10 @@ function readLock(path: string): DatabaseSync | null {
   const hasLog = exists(`${path}-wal`);
   const isWal = hasLog || readsAsWal(path);
   if (isWal && !(hasLog && exists(`${path}-shm`))) return null;
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 2000 });
+  const db = new DatabaseSync(path, { readOnly: true });
   try {
-    db.exec("BEGIN; SELECT count(*) FROM sqlite_schema");
+    // As a pragma, because the option `timeout` has no effect on a read-only connection.
+    db.exec("PRAGMA busy_timeout = 1000; BEGIN; SELECT count(*) FROM sqlite_schema");
     return db;
   } catch (failure) {
     db.close();
