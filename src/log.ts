@@ -19,8 +19,9 @@ export async function startLog(path: string, level: LogLevel): Promise<() => Pro
       file: getRotatingFileSink(path, {
         maxSize: MAX_LOG_BYTES,
         maxFiles: MAX_LOG_FILES,
-        // Whoever follows the log sees a line within a second.
+        // Whoever follows the log sees a line within a second, and a flood does not write line by line.
         flushInterval: 1000,
+        bufferSize: 64 * 1024,
         formatter: getTextFormatter({
           timestamp: "rfc3339",
           level: "FULL",

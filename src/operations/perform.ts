@@ -59,12 +59,8 @@ function callBy(bus: Bus, caller: Caller, afterCommit: Call["afterCommit"]): Cal
 
 /** One line a call, without anything the caller wrote: payloads and secrets stay out of the log. */
 function note(operation: Operation, caller: Caller, started: number, outcome: string): void {
-  const level = operation.annotations.readOnlyHint ? "debug" : "info";
-  log[level]("{operation} {outcome} {ms} ms, {principal} at {peer}", {
-    operation: operation.name,
-    outcome,
-    ms: Number((performance.now() - started).toFixed(1)),
-    principal: caller.principal,
-    peer: caller.peer,
-  });
+  const ms = (performance.now() - started).toFixed(1);
+  const line = `${operation.name} ${outcome} ${ms} ms, ${caller.principal} at ${caller.peer}`;
+  if (operation.annotations.readOnlyHint) log.debug(line);
+  else log.info(line);
 }
