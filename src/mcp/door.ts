@@ -7,14 +7,13 @@ import {
   createMcpHandler,
   isInitializeRequest,
   isLegacyRequest,
-  type Server,
   type ServerContext,
   WebStandardStreamableHTTPServerTransport as Transport,
 } from "@modelcontextprotocol/server";
 import type { Bus, Caller } from "../bus.ts";
 import { BusError } from "../errors.ts";
 import type { Operation } from "../operations/operation.ts";
-import { serverFactory } from "./server.ts";
+import { serverFactory, type ServerParts } from "./server.ts";
 import { IDLE_MS, MAX_SESSIONS, type SessionLimits, Sessions } from "./sessions.ts";
 import { createTools } from "./tools.ts";
 
@@ -34,7 +33,7 @@ export interface McpDoorOptions {
   /** Limits of sessions other than the usual, and their clock. */
   readonly sessions?: Partial<SessionLimits>;
   /** Adds to every server that is made; for fixtures of tests. */
-  readonly extend?: (server: Server) => void;
+  readonly extend?: ServerParts["extend"];
 }
 
 /** The door to `bus` for MCP clients; `operations` that are tools appear as tools. */
