@@ -518,6 +518,48 @@ Deno.test("openStore refuses an original that somebody else has open, and change
   }
 });
 
+Deno.test("openStore refuses an original that another process merely has open in WAL mode", async () => {
+  const folder = Deno.makeTempDirSync();
+  const path = `${folder}/data.db`;
+  const old = createOriginal(path, 5);
+  old.exec("PRAGMA journal_mode = WAL");
+  fillOriginal(old, 5);
+  old.close();
+  const other = processOf([path, "hold"]).spawn();
+  try {
+    const output = other.stdout.getReader();
+    const said = await output.read();
+    assert.equal(new TextDecoder().decode(said.value), "open");
+    output.releaseLock();
+    refuses(path, /in use; stop the other program/);
+  } finally {
+    await other.stdin.close();
+    await other.output();
+  }
+  const store = openStore(path);
+  assert.equal(store.carriedOver?.events, 4);
+  store.close();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("carryOver keeps other processes out, also after it has copied the file", () => {
+  inFolder((folder) => {
+    const path = `${folder}/data.db`;
+    const old = createOriginal(path, 5);
+    fillOriginal(old, 5);
+    old.close();
+    let came: string | undefined;
+    assert.throws(() =>
+      carryOver(path, () => {
+        assert.equal(names(folder).length, 3, "database, journal and backup");
+        const { stdout } = processOf([path, "write"], {}, "null").outputSync();
+        came = new TextDecoder().decode(stdout);
+        throw new Error("enough seen");
+      }), /enough seen/);
+    assert.equal(came, "database is locked");
+  });
+});
+
 Deno.test("openStore refuses what is newer, older, damaged or foreign, and leaves every byte", () => {
   const cases: [what: string, spoil: (db: DatabaseSync) => void, message: RegExp][] = [
     ["newer", (db) => db.exec("INSERT INTO schema_version VALUES (6)"), /schema 6 .* knows 1 to 5/],
@@ -597,8 +639,8 @@ Deno.test("openStore reads the original's times in the zone of its own process",
       const old = createOriginal(path, 5);
       fillOriginal(old, 5);
       old.close();
-      const { stdout } = await inProcess([path], { TZ: String(zone) });
-      const { events } = JSON.parse(stdout) as { events: { at: number }[] };
+      const { stdout } = await inProcess([path, "upgrade"], { TZ: String(zone) });
+      const events = JSON.parse(stdout) as { at: number }[];
       const hour = 3_600_000;
       assert.deepEqual(events.map(({ at }) => at), [
         Date.UTC(2026, 0, 9, 10, 0, 0, 0) + Number(winter) * hour,
@@ -631,12 +673,19 @@ Deno.test("originalTime reads every form the original wrote, honours zones, and 
   }
 });
 
-async function inProcess(args: string[], env: Record<string, string> = {}) {
+function processOf(
+  args: string[],
+  env: Record<string, string> = {},
+  stdin: "piped" | "null" = "piped",
+): Deno.Command {
   const helper = new URL("../helpers/carry_over.ts", import.meta.url).pathname;
-  const { signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", helper, ...args],
-    env,
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { signal, stdout: text(stdout), stderr: text(stderr) };
+  const run = ["run", "-A", helper, ...args];
+  return new Deno.Command(Deno.execPath(), { args: run, env, stdin, stdout: "piped" });
+}
+
+async function inProcess(args: string[], env: Record<string, string> = {}) {
+  const child = processOf(args, env).spawn();
+  await child.stdin.close();
+  const { signal, stdout } = await child.output();
+  return { signal, stdout: new TextDecoder().decode(stdout) };
 }
