@@ -42,17 +42,31 @@ Example:
       await stopLog();
       throw failure;
     }
-    out(`event-bus is listening at ${server.url}\n`);
-    out(
-      "Connect Claude Code with: " +
-        `claude mcp add --transport http --scope user event-bus ${server.url}/mcp\n`,
-    );
+    for (const line of greeting(server, config.token() !== null)) out(`${line}\n`);
     await toldToStop();
     await server.close();
     await stopLog();
     return 0;
   },
 };
+
+/** What whoever started it wants to know: where it is, how to connect, and what it found. */
+function* greeting({ url, store: { carriedOver } }: RunningServer, hasToken: boolean) {
+  yield `event-bus is listening at ${url}`;
+  const add = `claude mcp add --transport http --scope user event-bus ${url}/mcp`;
+  yield `Connect Claude Code with: ${add}`;
+  if (hasToken) {
+    yield "From other machines, with this one's address: the same, and " +
+      "--header 'Authorization: Bearer ${EVENT_BUS_TOKEN}'";
+  }
+  if (carriedOver === null) return;
+  const { from, version, events, sessions, backup, others } = carriedOver;
+  yield `Carried over ${events} events and ${sessions} sessions of the original's ${from} ` +
+    `(schema ${version})${backup === null ? "" : `; the file as it was: ${backup}`}`;
+  for (const other of others) {
+    yield `Left out, because older: ${other} (a later release adds it: event-bus import ${other})`;
+  }
+}
 
 function toldToStop(): Promise<void> {
   return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 /** Starts the server. The only place where things are wired. */
 import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
 import process from "node:process";
 import { createBell } from "./bell.ts";
 import { VERSION } from "./build.ts";
@@ -13,6 +14,7 @@ import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
+import { ORIGINAL_PLACES } from "./store/original/places.ts";
 
 export interface RunningServer {
   /** Where it answers, without a path: `http://127.0.0.1:8080`. */
@@ -38,7 +40,18 @@ export function startServer(config: Config): RunningServer {
   const token = config.token();
   if (exposed && token === null) throw tokenMissing(config);
 
-  const store = openStore(config.db);
+  // The address first: when another server has it, the data must stay as that one knows it.
+  // Nothing is answered before this function returns.
+  const { server, serve, abort } = listen(config);
+  let store: Store;
+  try {
+    const places = config.usesDefaultDb ? ORIGINAL_PLACES : [];
+    store = openStore(config.db, places.map((place) => join(config.env.home, place)));
+    if (config.usesDefaultDb) Deno.chmodSync(config.dataDir, 0o700);
+  } catch (failure) {
+    abort();
+    throw failure;
+  }
   const bus: Bus = {
     store,
     bell: createBell(),
@@ -68,35 +81,45 @@ export function startServer(config: Config): RunningServer {
     mcp: mcp.fetch,
     health: healthOf(store),
   });
-  const abort = new AbortController();
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = Deno.serve(
-      { hostname: config.host, port: config.port, signal: abort.signal, onListen() {} },
-      (request, info) => app.fetch(request, { peer: info.remoteAddr.hostname }),
-    );
-  } catch (failure) {
-    store.close();
-    throw cannotListen(config, failure);
-  }
+  serve((request, peer) => app.fetch(request, { peer }));
   const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
   void everyMinute(bus);
 
   const url = urlOf(server.addr);
   log.info("listening at {url}, database {db}", { url, db: config.db });
+  if (store.carriedOver !== null) log.info("carried over {facts}", { facts: store.carriedOver });
   return {
     url,
     store,
     async close() {
       clearInterval(minute);
       await mcp.close();
-      const late = setTimeout(() => abort.abort(), CLOSE_MS);
+      const late = setTimeout(abort, CLOSE_MS);
       await server.shutdown();
       clearTimeout(late);
       store.close();
       log.info("stopped");
     },
   };
+}
+
+type Handler = (request: Request, peer: string) => Response | Promise<Response>;
+
+/** Takes the address at once; what answers there is said later, with `serve`. */
+function listen(config: Config) {
+  let handler: Handler = () => new Response(null, { status: 503 });
+  const aborted = new AbortController();
+  const { host: hostname, port } = config;
+  try {
+    const server = Deno.serve(
+      { hostname, port, signal: aborted.signal, onListen() {} },
+      (request, { remoteAddr }) => handler(request, remoteAddr.hostname),
+    );
+    const serve = (answer: Handler) => void (handler = answer);
+    return { server, serve, abort: () => aborted.abort() };
+  } catch (failure) {
+    throw cannotListen(config, failure);
+  }
 }
 
 const SERVER: Caller = { principal: "server", local: true, peer: "" };

@@ -59,3 +59,4 @@ CREATE TABLE webhook (
 CREATE VIEW schema_version AS SELECT 'this database belongs to event-bus' AS version;
 CREATE VIEW sessions AS SELECT 'this database belongs to event-bus' AS id;
 CREATE VIEW events AS SELECT 'this database belongs to event-bus' AS id;
+CREATE VIEW webhooks AS SELECT 'this database belongs to event-bus' AS id;
