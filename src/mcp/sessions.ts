@@ -46,10 +46,6 @@ export class Sessions {
     this.#sweeper.unref();
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** Whether there is room for one more, after the oldest idle one went if need be. */
   makeRoom(): boolean {
     if (this.#entries.size < this.#limits.max) return true;

@@ -10,8 +10,8 @@ export const getEvents = operation({
   name: "get_events",
   title: "Get events",
   description:
-    "Read events. resume=true returns what this session has not read yet and marks it read; " +
-    "repeat while has_more. peek marks nothing.",
+    "Read events. resume=true with your session_id returns what you have not read yet and marks " +
+    "it read; repeat while has_more. peek marks nothing. cursor: read after this event id.",
   input: z.strictObject({
     cursor: z.string().optional(),
     limit: z.int().min(0).max(MAX_PAGE_EVENTS).default(50),

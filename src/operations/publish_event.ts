@@ -10,7 +10,8 @@ export const publishEvent = operation({
   name: "publish_event",
   title: "Publish event",
   description:
-    "Publish to a channel: all, session:{id} (direct message), repo:{name}, machine:{name} or any other.",
+    "Publish to a channel: all, session:{id} (direct message), repo:{name}, machine:{name} or any " +
+    "other. session_id is yours, the sender's.",
   input: z.strictObject({
     event_type: label,
     payload: z.string(),
