@@ -78,8 +78,9 @@ export function createClient(
         EXIT.unreachable,
       );
     }
-    // The runtime's message repeats the URL and wraps the cause several times over.
-    const cause = (failure as Error).message.split(": ").at(-1) ?? "";
+    // The runtime's message repeats the URL and wraps the cause several times over, or hides it.
+    const { message, cause: within } = failure as Error;
+    const cause = (within instanceof Error ? within.message : message).split(": ").at(-1);
     return new CliError(
       `Cannot reach the bus at ${base}: ${cause}\nStart it with: event-bus serve`,
       EXIT.unreachable,
