@@ -1,5 +1,5 @@
 import { type Client, Refusal } from "./client.ts";
-import { eventsText, type WireEvent } from "./format.ts";
+import { eventsText, jsonLine, type WireEvent } from "./format.ts";
 import { usageError, type Verb } from "./verb.ts";
 
 interface Page {
@@ -70,7 +70,7 @@ Examples:
       ...narrowing,
       ...hiding,
     });
-    out(json ? `${JSON.stringify(page)}\n` : eventsText(page.events));
+    out(json ? jsonLine(page) : eventsText(page.events));
     if (page.has_more && !json) err(moreHint(resume, args.text("order")));
 
     const moves = resume && !cursor && !args.flag("peek") && !isGiven(narrowing);

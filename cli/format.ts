@@ -8,10 +8,7 @@ const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202
 export function safe(text: string): string {
   return text
     .replace(/\r\n/g, "\n")
-    .replace(
-      UNSAFE,
-      (c) => c === "\t" ? "    " : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
+    .replace(UNSAFE, (c) => c === "\t" ? "    " : escaped(c));
 }
 
 /** The same on one line. */
@@ -19,9 +16,23 @@ export function safeLine(text: string): string {
   return safe(text).replace(/\n/g, "\\n");
 }
 
-/** Pretty JSON with a newline; what scripts read. Control characters are escaped by JSON itself. */
+/** Pretty JSON with a newline; what scripts read. */
 export function pretty(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${harmless(JSON.stringify(value, null, 2))}\n`;
+}
+
+/** The same on one line. */
+export function jsonLine(value: unknown): string {
+  return `${harmless(JSON.stringify(value))}\n`;
+}
+
+/** JSON escapes the first 32 control characters by itself, and leaves the others as they are. */
+function harmless(json: string): string {
+  return json.replace(UNSAFE, (c) => c < " " ? c : escaped(c));
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 export interface WireSession {

@@ -5,6 +5,9 @@ export const verb: Verb = {
   help: `Print the version of this program.
 
 Usage: event-bus version
+
+Example:
+  event-bus version
 `,
   options: {},
   run(_args, { out }) {
