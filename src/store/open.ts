@@ -79,7 +79,10 @@ function prepareFile(path: string, places: readonly string[]): CarriedOver | nul
     // Created by us and not by SQLite: the file and its companions are the user's alone.
     Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();
     const found = inspect(path);
-    Deno.chmodSync(path, 0o600);
+    // Its companions may be of another time, too.
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+      if (exists(file)) Deno.chmodSync(file, 0o600);
+    }
     return found === "original" ? carryOver(path, createSchema) : adopted;
   } catch (failure) {
     throw refusal(path, failure);
