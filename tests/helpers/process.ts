@@ -106,10 +106,22 @@ export interface Served extends AsyncDisposable {
 }
 
 /** Starts `event-bus serve` on a port of the system's choice; it is gone when disposed of. */
-export async function serve(options: Options, args: readonly string[] = []): Promise<Served> {
-  const [program, ...first] = COMMAND;
+export function serve(options: Options, args: readonly string[] = []): Promise<Served> {
+  return serveBy([...COMMAND, "serve", "--port", "0", ...args], options);
+}
+
+/** The same by `deno task serve`, as the README begins. */
+export function serveByTask(options: Options): Promise<Served> {
+  const env = { ...options.env, PORT: "0", DENO_DIR: denoDir() };
+  return serveBy([Deno.execPath(), "task", "serve"], { ...options, cwd: ROOT, env });
+}
+
+async function serveBy(
+  [program, ...args]: readonly [string, ...string[]],
+  options: Options,
+): Promise<Served> {
   const child = new Deno.Command(program, {
-    args: [...first, "serve", "--port", "0", ...args],
+    args,
     cwd: options.cwd ?? options.home.path,
     clearEnv: true,
     env: { ...surroundings(), HOME: options.home.path, ...options.env },
