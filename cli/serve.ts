@@ -42,8 +42,10 @@ Example:
       await stopLog();
       throw failure;
     }
+    // Before anybody can know that we are there, and tell us to go.
+    const stop = toldToStop();
     for (const line of greeting(server, config.token() !== null)) out(`${line}\n`);
-    await toldToStop();
+    await stop;
     await server.close();
     await stopLog();
     return 0;
