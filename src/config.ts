@@ -31,6 +31,8 @@ export interface Config {
    * Throws when other users could read the file.
    */
   token(): string | null;
+  /** The settings as a service of this user sees them: no variable of this shell is one. */
+  forService(flags?: Flags): Config;
 }
 
 /** Facts of the environment that are not settings. */
@@ -123,7 +125,13 @@ export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(
     dataDir,
     usesDefaultDb: db === undefined,
     env,
+    forService: (flags: Flags = {}) => loadConfig(flags, withoutSettings(get)),
   });
+}
+
+/** An environment without the variables that are settings. */
+function withoutSettings(get: Env): Env {
+  return (name) => /^(HOST|PORT|(AGENT_)?EVENT_BUS_.*)$/.test(name) ? undefined : get(name);
 }
 
 function readToken(path: string): string | null {

@@ -1,0 +1,126 @@
+import { resolve } from "node:path";
+import type { Config } from "../src/config.ts";
+import { baseOf, Refusal } from "./client.ts";
+import { planClaude } from "./service/claude.ts";
+import { planDefinition } from "./service/definition.ts";
+import { contentOf } from "./service/files.ts";
+import { addressOf, isLocal } from "./service/health.ts";
+import { type Machine, thisMachine } from "./service/machine.ts";
+import { managerOf } from "./service/manager.ts";
+import { findOriginals, planTakeOver, settingsOf } from "./service/originals.ts";
+import { carryOut, Plan } from "./service/plan.ts";
+import { checkPath, planProgram, programPath } from "./service/program.ts";
+import { readReceipt } from "./service/receipt.ts";
+import { checkServable, configPath, planCarried, planUrl } from "./service/settings.ts";
+import { planStart } from "./service/start.ts";
+import { CliError, EXIT, type Verb } from "./verb.ts";
+
+export const verb: Verb = {
+  help: `Install the bus as a service of yours, or this machine as a client of another's.
+
+Usage: event-bus install [--dry-run] [--binary FILE]
+       event-bus install --url URL [--dry-run] [--binary FILE]
+
+Puts this program at ~/.local/bin/event-bus (and event-bus-cli, the original's name, beside it),
+runs it as a LaunchAgent (macOS) or systemd user service (Linux), waits until it answers, and
+connects Claude Code. Takes over from the original's service, whose file is set aside. Running it
+again is safe. Settings are in ~/.claude/contrib/event-bus/config.json and are never overwritten.
+
+  --url URL      only the program, config.json and Claude Code, for the bus at URL; no service
+  --dry-run      tell what would be done, and change nothing
+  --binary FILE  install this program instead of the running one
+
+Examples:
+  event-bus install --dry-run
+  event-bus install --url http://100.64.0.1:8080
+`,
+  options: { "dry-run": { type: "boolean" }, binary: { type: "string" } },
+  async run(args, cli) {
+    const machine = thisMachine(cli.config);
+    const binary = args.text("binary");
+    const source = binary === undefined ? machine.program : resolve(binary);
+    const url = args.text("url") === undefined ? null : baseOf(cli.config.url);
+    const plan = url === null
+      ? await planService(machine, source)
+      : await planClient(machine, source, url, cli.config.token());
+    await carryOut(plan, args.flag("dry-run"), cli);
+    return EXIT.done;
+  },
+};
+
+/** What it takes to run the bus here. Only looks; throws what makes it impossible. */
+export async function planService(machine: Machine, source: string | null): Promise<Plan> {
+  const plan = new Plan();
+  const { dataDir } = machine.config();
+  const receipt = readReceipt(dataDir);
+  planProgram(plan, machine, { source, receipt, dataDir });
+  const manager = await managerOf(machine);
+  const originals = await findOriginals(manager);
+  const carried = settingsOf(plan, manager, originals, machine);
+  const isNew = contentOf(configPath(dataDir)) === null;
+  const config = machine.config(isNew ? carried.settings : {});
+  checkServable(config);
+
+  planCarried(plan, dataDir, carried);
+  planDefinition(plan, manager, { program: programPath(machine.home), receipt, dataDir });
+  planTakeOver(plan, manager, originals);
+  planStart(plan, machine, manager, config);
+  const { hostname } = new URL(addressOf(config));
+  planClaude(
+    plan,
+    machine,
+    { url: `${addressOf(config)}/mcp`, needsToken: !isLocal(hostname) },
+    dataDir,
+  );
+  checkPath(plan, machine);
+  manager.remarks.forEach((remark) => plan.note(remark));
+  remarkOnClients(plan, config);
+  return plan;
+}
+
+function remarkOnClients(plan: Plan, config: Config): void {
+  if (!isLocal(config.host)) {
+    plan.note(
+      "On other machines, with this one's address and token: event-bus install --url " +
+        `http://ADDRESS:${config.port}`,
+    );
+  }
+  if (!isLocal(new URL(config.url).hostname) && baseOf(config.url) !== addressOf(config)) {
+    plan.warn(
+      `${configPath(config.dataDir)} says that commands go to the bus at ${baseOf(config.url)}, ` +
+        'not to this one; remove "url" from it if they should',
+    );
+  }
+}
+
+/** What it takes to use the bus at `url` from here. Throws when it does not answer or refuses. */
+export async function planClient(
+  machine: Machine,
+  source: string | null,
+  url: string,
+  token: string | null,
+): Promise<Plan> {
+  const plan = new Plan();
+  const { dataDir, token_file } = machine.config();
+  const receipt = readReceipt(dataDir);
+  planProgram(plan, machine, { source, receipt, dataDir });
+  const health = await machine.health(url, token).catch((failure) => {
+    if (!(failure instanceof Refusal)) throw failure;
+    throw new CliError(
+      `The bus at ${url} refuses: ${failure.message}\nIts token belongs in ${token_file} ` +
+        "(chmod 600) or EVENT_BUS_TOKEN; then install again. Nothing was changed",
+      EXIT.refused,
+    );
+  });
+  plan.note(`event-bus ${health.version} answers at ${url}`);
+  planUrl(plan, dataDir, url);
+  const needsToken = !isLocal(new URL(url).hostname);
+  planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
+  checkPath(plan, machine);
+  if (receipt.service !== undefined) {
+    plan.warn(
+      "The service of an earlier installation still runs here; event-bus uninstall ends it",
+    );
+  }
+  return plan;
+}
