@@ -5,6 +5,10 @@ import { ERROR_CODES } from "../../src/errors.ts";
 import { cli, standIn } from "../helpers/cli.ts";
 import { tempHome } from "../helpers/home.ts";
 
+function unexpected(answer: unknown): never {
+  throw new Error(`Expected to fail, and got ${JSON.stringify(answer)}`);
+}
+
 Deno.test("baseOf: a bus address with or without /mcp is the same bus", () => {
   for (const end of ["", "/", "/mcp", "/mcp/", "//"]) {
     assert.equal(baseOf(`http://h:8080${end}`), "http://h:8080");
@@ -29,7 +33,7 @@ Deno.test("client: every code of a refusal has its exit code, 2 for what the cal
   );
   const client = createClient({ url: server.url, token: null, timeoutMs: 5000 });
   for (const code of [...ERROR_CODES, "from_a_newer_bus"]) {
-    const refusal = await client.call("x", { code }).then(assert.fail, (thrown) => thrown);
+    const refusal = await client.call("x", { code }).then(unexpected, (thrown: unknown) => thrown);
     assert.ok(refusal instanceof Refusal);
     assert.equal(refusal.message, "Cannot do it");
     assert.equal(refusal.exit, code === "invalid_argument" ? 2 : 1, code);
@@ -128,7 +132,7 @@ Deno.test("cli: the token comes from EVENT_BUS_TOKEN, else from a file that is t
 
 Deno.test("client: what cannot be read is a CliError with one cause, not a stack of wrappers", async () => {
   const client = createClient({ url: "http://127.0.0.1:1/mcp", token: null, timeoutMs: 5000 });
-  const failure = await client.health().then(assert.fail, (thrown) => thrown);
+  const failure = await client.health().then(unexpected, (thrown: unknown) => thrown);
   assert.ok(failure instanceof CliError);
   assert.equal(failure.message.split("\n").length, 2);
   assert.ok(failure.message.length < 160, failure.message);
