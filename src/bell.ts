@@ -3,25 +3,33 @@
  * re-reads the log after its own position, so a ring that nobody hears loses nothing.
  */
 export interface Bell {
+  /** How often it has rung. Look before reading, and no event can slip in before the wait. */
+  readonly rings: number;
   /** Wakes everybody who waits now. Rung only after a COMMIT. */
   ring(): void;
   /**
-   * Resolves `true` at the next ring, `false` when `signal` aborts first. Arm it in the same turn
-   * as the read that found nothing, and no event can slip in between.
+   * Resolves `true` when it has rung since `seen`, at once if it already has; `false` when `signal`
+   * aborts first.
    */
-  wait(signal: AbortSignal): Promise<boolean>;
+  wait(seen: number, signal: AbortSignal): Promise<boolean>;
 }
 
 export function createBell(): Bell {
+  let rings = 0;
   let sleepers = new Set<() => void>();
   return {
+    get rings() {
+      return rings;
+    },
     ring() {
+      rings++;
       const woken = sleepers;
       sleepers = new Set();
       for (const wake of woken) wake();
     },
-    wait(signal) {
+    wait(seen, signal) {
       if (signal.aborted) return Promise.resolve(false);
+      if (seen !== rings) return Promise.resolve(true);
       return new Promise((resolve) => {
         const leave = () => {
           sleepers.delete(wake);

@@ -3,13 +3,18 @@
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
 import type { Bell } from "./bell.ts";
+import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
+import type { Readers } from "./readers.ts";
 import type { Store } from "./store/open.ts";
 
 export interface Bus {
   readonly store: Store;
   readonly bell: Bell;
   readonly desktop: Desktop;
+  readonly readers: Readers;
+  /** What was last shown without being marked, by consumer; an acknowledgement goes by it. */
+  readonly peeks: Map<string, Peek>;
   /** This machine's name and folder: stand in for what a local caller left out. */
   readonly machine: string;
   readonly cwd: string;
@@ -22,6 +27,13 @@ export interface Bus {
   readonly isAlive: (pid: number) => boolean;
 }
 
+/** A page that was shown and not yet acknowledged. */
+export interface Peek {
+  readonly through: number;
+  readonly filter: string;
+  readonly count: number;
+}
+
 /** Who is calling, as the door found out; nothing here is the caller's own claim. */
 export interface Caller {
   readonly principal: string;
@@ -29,6 +41,10 @@ export interface Caller {
   readonly local: boolean;
   /** The address at the other end. */
   readonly peer: string;
+  /** By which way out what it reads leaves. */
+  readonly path: Path;
+  /** Tells a caller that waits that it still does. */
+  readonly progress?: () => void;
   /** Aborts when the caller leaves. */
   readonly signal?: AbortSignal;
 }

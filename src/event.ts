@@ -17,6 +17,11 @@ export interface NewEvent {
   correlation_id: string | null;
   title: string | null;
   tags: readonly string[];
+  /** Who was calling, as the door found out; null for events older than that knowledge. */
+  principal: string | null;
+  /** The event that this one answers. */
+  reply_to: number | null;
+  dedupe_key: string | null;
 }
 
 export interface Event extends NewEvent {

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import process from "node:process";
 import { createBell } from "./bell.ts";
+import { createReaders } from "./readers.ts";
 import { VERSION } from "./build.ts";
 import type { Bus, Caller } from "./bus.ts";
 import type { Config } from "./config.ts";
@@ -55,6 +56,8 @@ export function startServer(config: Config): RunningServer {
   const bus: Bus = {
     store,
     bell: createBell(),
+    readers: createReaders(),
+    peeks: new Map(),
     desktop: createDesktop({
       platform: Deno.build.os,
       icon: config.icon,
@@ -122,7 +125,7 @@ function listen(config: Config) {
   }
 }
 
-const SERVER: Caller = { principal: "server", local: true, peer: "" };
+const SERVER: Caller = { principal: "server", local: true, peer: "", path: "http" };
 
 /** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
 async function everyMinute(bus: Bus): Promise<void> {

@@ -2,7 +2,7 @@
 import { BusError } from "./errors.ts";
 import { ADJECTIVES, ANIMALS } from "./words.ts";
 
-export interface Session {
+export interface Session extends Presence {
   /** The client id when one was given, else a UUID; see `src/bus/sessions.ts` for taken ids. */
   id: string;
   /** Two words for people, unique among all sessions kept. */
@@ -17,7 +17,22 @@ export interface Session {
   last_seen: number;
   ended_at: number | null;
   end_reason: EndReason | null;
+  /** Its registration event, where its consumers begin; null for some of the original's. */
+  start_id: number | null;
 }
+
+export interface Presence {
+  /** What its hooks say it is, and since when. */
+  state: SessionState | null;
+  state_at: number | null;
+  /** What it says it is doing, in one line, and since when. */
+  status: string | null;
+  status_at: number | null;
+}
+
+/** Busy with a turn, waiting for its human, or done and ready for more. */
+export const SESSION_STATES = ["working", "waiting", "idle"] as const;
+export type SessionState = (typeof SESSION_STATES)[number];
 
 /** Why a session ended: told in its `session_unregistered` event. */
 export const END_REASONS = ["unregistered", "silent", "process_gone"] as const;

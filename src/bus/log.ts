@@ -24,6 +24,9 @@ export function append(bus: Bus, draft: Draft, call: Call): number {
     correlation_id: draft.correlation_id ?? null,
     title: draft.title ?? null,
     tags: draft.tags ?? [],
+    principal: call.caller.principal,
+    reply_to: draft.reply_to ?? null,
+    dedupe_key: draft.dedupe_key ?? null,
   });
   call.afterCommit(() => bus.bell.ring());
   return id;

@@ -21,9 +21,10 @@ import {
   insertSession,
   liveSessions,
   reviveSession,
+  setStart,
 } from "../store/sessions.ts";
 import { append } from "./log.ts";
-import { MAIN, positionOf, startAt } from "./positions.ts";
+import { consumerOf, MAIN, standingOfMain, startAt } from "./positions.ts";
 import { sessionEnded, sessionNotFound } from "./speakers.ts";
 
 export interface Registration {
@@ -59,7 +60,7 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     reviveSession(store, known.id, where);
     return {
       session: { ...known, ...where, ended_at: null, end_reason: null },
-      cursor: positionOf(store, known.id, MAIN),
+      cursor: standingOfMain(store, known.id),
       resumed: true,
       active: countLive(store),
     };
@@ -73,6 +74,11 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     registered_at: call.now,
     ended_at: null,
     end_reason: null,
+    start_id: null,
+    state: null,
+    state_at: null,
+    status: null,
+    status_at: null,
   };
   insertSession(store, session);
   const cursor = append(bus, {
@@ -80,7 +86,8 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     payload: `${session.name} started on ${machine} in ${cwd || "an unknown folder"}`,
     session_id: session.id,
   }, call);
-  startAt(store, session.id, cursor, call.now);
+  setStart(store, session.id, cursor);
+  startAt(store, consumerOf(session.id, MAIN), cursor, call.now);
   return { session, cursor, resumed: false, active: countLive(store) };
 }
 

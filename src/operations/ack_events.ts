@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { acknowledge } from "../bus/positions.ts";
+import { acknowledge, MAX_CONSUMER_LENGTH } from "../bus/positions.ts";
 import { operation } from "./operation.ts";
 import { sessionId } from "./wire.ts";
 
@@ -8,13 +8,15 @@ export const ackEvents = operation({
   title: "Acknowledge events",
   description: "Mark everything up to cursor as read by this session.",
   input: z.strictObject({
-    session_id: sessionId,
+    session_id: sessionId.optional(),
     cursor: z.string(),
+    consumer: z.string().min(1).max(MAX_CONSUMER_LENGTH).optional(),
     allow_rewind: z.boolean().default(false),
   }),
   output: z.object({
     success: z.literal(true),
-    session_id: z.string(),
+    session_id: z.string().nullable(),
+    consumer: z.string(),
     cursor: z.string(),
     previous_cursor: z.string().nullable(),
   }),
@@ -24,13 +26,14 @@ export const ackEvents = operation({
     idempotentHint: true,
     openWorldHint: false,
   },
-  tool: false,
+  tool: true,
   writes: true,
   run(bus, input, call) {
-    const { session_id, cursor, previous } = acknowledge(bus, input, call);
+    const { session_id, consumer, cursor, previous } = acknowledge(bus, input, call);
     return {
       success: true as const,
       session_id,
+      consumer,
       cursor: String(cursor),
       previous_cursor: previous === null ? null : String(previous),
     };

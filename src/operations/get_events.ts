@@ -1,7 +1,13 @@
 import { z } from "zod";
-import { consumes, MAX_PAGE_EVENTS, read } from "../bus/events.ts";
+import { MAX_CONSUMER_LENGTH } from "../bus/positions.ts";
+import { MAX_PAGE_EVENTS, mayConsume, read } from "../bus/reading.ts";
 import { operation } from "./operation.ts";
 import { label, sessionId, signalLevel, toWire, wireEvent } from "./wire.ts";
+
+/** Longer than a client's patience; who wants to wait on asks again. */
+const MAX_WAIT_SECONDS = 300;
+
+const consumer = z.string().min(1).max(MAX_CONSUMER_LENGTH);
 
 /** Room for a long list of types, and a bound on what one filter costs. */
 const types = z.array(label).max(100);
@@ -24,6 +30,9 @@ export const getEvents = operation({
     peek: z.boolean().default(false),
     correlation_id: z.string().optional(),
     min_level: signalLevel.optional(),
+    consumer: consumer.optional(),
+    include_own: z.boolean().default(false),
+    wait_seconds: z.int().min(0).max(MAX_WAIT_SECONDS).default(0),
   }),
   output: z.object({
     events: z.array(wireEvent),
@@ -38,7 +47,12 @@ export const getEvents = operation({
     openWorldHint: false,
   },
   tool: true,
-  writes: consumes,
+  writes: mayConsume,
+  waits: {
+    seconds: (input) => input.wait_seconds,
+    isEmpty: (page) => page.events.length === 0,
+    as: (input) => input.session_id,
+  },
   run(bus, input, call) {
     const page = read(bus, input, call);
     return {

@@ -31,6 +31,13 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   writes: boolean | ((input: z.output<I>) => boolean);
   /** Whether whoever has gone without telling is ended first, so that the answer is about the living. */
   endsTheGone?: boolean;
+  /** For an operation that can wait until there is something to answer. */
+  waits?: {
+    seconds(input: z.output<I>): number;
+    isEmpty(output: z.output<O>): boolean;
+    /** The session that waits, if it says so. */
+    as(input: z.output<I>): string | undefined;
+  };
   /** Synchronous, unless it touches no store at all. */
   run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
 }
@@ -48,6 +55,9 @@ export interface Operation {
   /** Checks raw arguments; throws `invalid_argument` with a sentence for each thing wrong. */
   parse(args: unknown): unknown;
   writes(input: unknown): boolean;
+  /** How long a call waits for an answer that is not empty, and in whose name; 0 is not at all. */
+  waiting(input: unknown): { seconds: number; as: string | undefined };
+  isEmpty(output: unknown): boolean;
   run(bus: Bus, input: unknown, call: Call): unknown;
 }
 
@@ -72,6 +82,11 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
       throw new BusError("invalid_argument", `Cannot run ${name}: ${errorsOf(parsed.error)}`);
     },
     writes: (parsed) => typeof writes === "function" ? writes(parsed as z.output<I>) : writes,
+    waiting: (parsed) => ({
+      seconds: definition.waits?.seconds(parsed as z.output<I>) ?? 0,
+      as: definition.waits?.as(parsed as z.output<I>),
+    }),
+    isEmpty: (output) => definition.waits?.isEmpty(output as z.output<O>) ?? false,
     run: (bus, parsed, call) => definition.run(bus, parsed as z.output<I>, call),
   };
 }

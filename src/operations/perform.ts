@@ -21,16 +21,10 @@ export async function perform(
   try {
     const input = operation.parse(args);
     if (operation.endsTheGone) await endTheGone(bus, caller);
-    const result = await (operation.writes(input)
-      ? bus.store.inBatch(({ afterCommit }) =>
-        operation.run(bus, input, callBy(bus, caller, afterCommit))
-      )
-      : operation.run(
-        bus,
-        input,
-        callBy(bus, caller, (effect) =>
-          effect()),
-      ));
+    const { seconds, as } = operation.waiting(input);
+    const result = seconds === 0
+      ? await once(bus, operation, input, caller)
+      : await patiently(bus, operation, input, caller, seconds, as);
     note(operation, caller, started, "ok");
     return result;
   } catch (thrown) {
@@ -40,6 +34,48 @@ export async function perform(
     }
     log.error("{operation} failed: {failure}", { operation: operation.name, failure: thrown });
     throw new BusError("internal", errorBody(thrown).error);
+  }
+}
+
+/** A call as it is: in the next batch when it writes, at once when it only reads. */
+async function once(bus: Bus, operation: Operation, input: unknown, caller: Caller) {
+  if (!operation.writes(input)) {
+    return await operation.run(bus, input, callBy(bus, caller, (effect) => effect()));
+  }
+  return await bus.store.inBatch(({ afterCommit }) =>
+    operation.run(bus, input, callBy(bus, caller, afterCommit))
+  );
+}
+
+/** How often a caller that waits is told that it still does; clients give up on silence. */
+const PROGRESS_MS = 15_000;
+
+/** The same again at every ring, until there is an answer, the time is over, or the caller leaves. */
+async function patiently(
+  bus: Bus,
+  operation: Operation,
+  input: unknown,
+  caller: Caller,
+  seconds: number,
+  as: string | undefined,
+) {
+  const over = new AbortController();
+  const end = setTimeout(() => over.abort(), seconds * 1000);
+  const alive = caller.progress && setInterval(caller.progress, PROGRESS_MS);
+  const leave = as ? bus.readers.attend(as, "wait") : () => {};
+  const signal = caller.signal === undefined
+    ? over.signal
+    : AbortSignal.any([over.signal, caller.signal]);
+  try {
+    for (;;) {
+      const seen = bus.bell.rings;
+      const result = await once(bus, operation, input, caller);
+      if (!operation.isEmpty(result) || !await bus.bell.wait(seen, signal)) return result;
+    }
+  } finally {
+    leave();
+    clearTimeout(end);
+    clearInterval(alive);
   }
 }
 

@@ -1,8 +1,11 @@
 import { z } from "zod";
-import { publish, type Published } from "../bus/events.ts";
+import type { Bus } from "../bus.ts";
+import { publish, type Published } from "../bus/publishing.ts";
+import { reachableBy } from "../bus/presence.ts";
 import { endedDetails } from "../bus/speakers.ts";
-import { addressesNobody, DEFAULT_CHANNEL } from "../channel.ts";
+import { addressesNobody } from "../channel.ts";
 import { MAX_TAGS } from "../event.ts";
+import type { Session } from "../session.ts";
 import { operation } from "./operation.ts";
 import { label, sessionId, signalLevel } from "./wire.ts";
 
@@ -16,11 +19,13 @@ export const publishEvent = operation({
     event_type: label,
     payload: z.string(),
     session_id: sessionId.optional(),
-    channel: z.string().default(DEFAULT_CHANNEL),
+    channel: z.string().optional(),
     title: label.optional(),
     tags: z.array(label).max(MAX_TAGS).optional(),
     correlation_id: label.optional(),
     signal_level: signalLevel.optional(),
+    dedupe_key: label.optional(),
+    reply_to: z.int().min(1).optional(),
   }),
   output: z.object({
     event_id: z.int(),
@@ -33,7 +38,9 @@ export const publishEvent = operation({
       session_id: z.string(),
       display_id: z.string(),
       state: z.enum(["active", "ended"]),
+      reachable_by: z.array(z.string()),
     })).optional(),
+    duplicate: z.boolean().optional(),
     warning: z.string().optional(),
     session_deleted: z.boolean().optional(),
     session_id: z.string().optional(),
@@ -51,7 +58,8 @@ export const publishEvent = operation({
   writes: true,
   run(bus, input, call) {
     const published = publish(bus, input, call);
-    const { id, channel, signal_level, ended_sender, recipient, direct } = published;
+    const { id, duplicate, channel, signal_level, correlation_id, ended_sender } = published;
+    const { recipient, direct } = published;
     const warning = warningAbout(published);
     return {
       event_id: id,
@@ -59,19 +67,21 @@ export const publishEvent = operation({
       payload: input.payload,
       channel,
       signal_level,
-      ...(input.correlation_id === undefined ? {} : { correlation_id: input.correlation_id }),
-      ...(direct ? { recipients: recipient === null ? [] : [describe(recipient)] } : {}),
+      ...(correlation_id === null ? {} : { correlation_id }),
+      ...(duplicate ? { duplicate } : {}),
+      ...(direct ? { recipients: recipient === null ? [] : [describe(bus, recipient)] } : {}),
       ...(warning === null ? {} : { warning }),
       ...(ended_sender === null ? {} : endedDetails(ended_sender)),
     };
   },
 });
 
-function describe(session: { id: string; display_id: string; ended_at: number | null }) {
+function describe(bus: Bus, session: Session) {
   return {
     session_id: session.id,
     display_id: session.display_id,
     state: session.ended_at === null ? "active" as const : "ended" as const,
+    reachable_by: reachableBy(bus, session),
   };
 }
 

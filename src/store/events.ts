@@ -1,17 +1,7 @@
 /** Queries of the log. Every one that runs per call walks an index and stops at a bound. */
-import { type Event, levelRank, type NewEvent, SIGNAL_LEVELS, type SignalLevel } from "../event.ts";
+import { ANONYMOUS, type Event, levelRank, type NewEvent, SIGNAL_LEVELS } from "../event.ts";
+import type { EventFilter, Urgency } from "../filter.ts";
 import type { Store } from "./open.ts";
-
-/** What a read leaves out. Narrowing filters choose an index, hiding ones are checked row by row. */
-export interface EventFilter {
-  channel?: string | undefined;
-  event_types?: readonly string[] | undefined;
-  correlation_id?: string | undefined;
-  min_level?: SignalLevel | undefined;
-  exclude_types?: readonly string[] | undefined;
-  /** Leaves out what this session sent. */
-  not_from?: string | undefined;
-}
 
 export interface Page {
   events: Event[];
@@ -28,8 +18,9 @@ export const MAX_SCAN = 10_000;
 export function insertEvent(store: Store, event: NewEvent): number {
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
-       (event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       (event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
+        principal, reply_to, dedupe_key)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     event.event_type,
     event.payload,
@@ -40,8 +31,39 @@ export function insertEvent(store: Store, event: NewEvent): number {
     event.correlation_id,
     event.title,
     event.tags.length === 0 ? null : JSON.stringify(event.tags),
+    event.principal,
+    event.reply_to,
+    event.dedupe_key,
   );
   return Number(lastInsertRowid);
+}
+
+export function findEvent(store: Store, id: number): Event | null {
+  const row = store.sql("SELECT * FROM event WHERE id = ?").get(id);
+  return row === undefined ? null : eventOf(row as unknown as EventRow);
+}
+
+/** The first event that a sender published with this key since a time. */
+export function findDuplicate(
+  store: Store,
+  key: string,
+  sender: { session_id: string; principal: string },
+  since: number,
+): Event | null {
+  // A session is the same sender from wherever it calls; without one the principal is.
+  const row = store.sql(
+    `SELECT * FROM event WHERE dedupe_key = ? AND session_id = ? AND at > ?
+       AND (session_id <> '${ANONYMOUS}' OR principal = ?) ORDER BY id LIMIT 1`,
+  ).get(key, sender.session_id, since, sender.principal);
+  return row === undefined ? null : eventOf(row as unknown as EventRow);
+}
+
+/** How many events there are after one id, through another; counted to `atMost`. */
+export function countBetween(store: Store, from: number, through: number, atMost: number): number {
+  const row = store.sql(
+    "SELECT count(*) AS n FROM (SELECT 1 FROM event WHERE id > ? AND id <= ? LIMIT ?)",
+  ).get(from, through, atMost);
+  return (row as { n: number }).n;
 }
 
 /** The newest id ever given out, 0 in an empty log; stays when the event itself is gone. */
@@ -117,24 +139,28 @@ function scanOf(
   backwards: boolean,
 ): Scan {
   const equal: [column: string, value: string][] = [];
-  const checked: [condition: string, value: string | number][] = [];
+  const checked: [condition: string, ...values: (string | number)[]][] = [];
   if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
   if (filter.channel !== undefined) equal.push(["channel", filter.channel]);
   const [type, ...otherTypes] = filter.event_types ?? [];
   if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
-  else if (type !== undefined) {
-    checked.push(["event_type IN (SELECT value FROM json_each(?))", json(filter.event_types)]);
+  else if (type !== undefined) checked.push([`event_type IN ${LIST}`, json(filter.event_types)]);
+  if (filter.channel_prefix !== undefined) {
+    const { channel_prefix: prefix } = filter;
+    checked.push(["substr(channel, 1, length(?)) = ?", prefix, prefix]);
   }
   if (filter.min_level !== undefined && filter.min_level !== "lifecycle") {
     checked.push(["signal_level >= ?", levelRank(filter.min_level)]);
   }
   if (filter.exclude_types !== undefined && filter.exclude_types.length > 0) {
-    checked.push([
-      "event_type NOT IN (SELECT value FROM json_each(?))",
-      json(filter.exclude_types),
-    ]);
+    checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
   }
   if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+  if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
+  if (filter.shown !== undefined) {
+    const { urgency, through } = filter.shown;
+    checked.push([`NOT (id <= ? AND ${URGENT})`, through, ...urgencyValues(urgency)]);
+  }
 
   // The first equality walks its index; a second one is checked on the rows that it finds.
   const [walked, ...rest] = equal;
@@ -160,12 +186,21 @@ function scanOf(
       range.from,
       range.to,
       ...rest.map(([, value]) => value),
-      ...checked.map(([, value]) => value),
+      ...checked.flatMap(([, ...values]) => values),
     ],
     to: range.to,
     cut,
   };
 }
+
+/** A list bound as one JSON text, so that the statement is the same for lists of any length. */
+const LIST = "(SELECT value FROM json_each(?))";
+
+const URGENT = `(channel = ? OR (signal_level = ${
+  levelRank("actionable")
+} AND channel IN ${LIST}))`;
+
+const urgencyValues = ({ direct, channels }: Urgency): string[] => [direct, json(channels)];
 
 const json = (values: readonly string[] | undefined): string => JSON.stringify(values);
 

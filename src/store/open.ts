@@ -16,12 +16,13 @@ import {
 } from "./original.ts";
 import { adoptOriginal } from "./original/places.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
+import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
 export const APPLICATION_ID = 0x45427573;
 
 /** In order; a database's `user_version` says how many of them it has seen. Never edit one, add. */
-const MIGRATIONS: readonly string[] = [log_0001];
+const MIGRATIONS: readonly string[] = [log_0001, delivery_0002];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 export interface Store extends Batches {

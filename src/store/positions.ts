@@ -1,23 +1,60 @@
-/** How far each named consumer of a session has read. */
+/** How far each consumer has read, and the record of every move. */
 import type { Store } from "./open.ts";
 
-/** The id through which a consumer has read, or null when it has no position. */
-export function findPosition(store: Store, sessionId: string, consumer: string): number | null {
-  const row = store.sql("SELECT event_id FROM position WHERE session_id = ? AND consumer = ?")
-    .get(sessionId, consumer) as { event_id: number } | undefined;
-  return row?.event_id ?? null;
+/** Whose consumer it is: a session's, or without a session a principal's. The other is empty. */
+export interface Consumer {
+  readonly session_id: string;
+  readonly principal: string;
+  readonly name: string;
+}
+
+export interface Position {
+  /** Read through this id, inclusive. */
+  readonly event_id: number;
+  readonly moved_at: number;
+  /** How it was last moved; null when it only was set to its start. */
+  readonly path: string | null;
+}
+
+/** Where a consumer stands, or null when it has never read. */
+export function findPosition(store: Store, consumer: Consumer): Position | null {
+  const row = store.sql(
+    `SELECT event_id, moved_at, path FROM position
+     WHERE session_id = ? AND principal = ? AND consumer = ?`,
+  ).get(consumer.session_id, consumer.principal, consumer.name);
+  return (row ?? null) as Position | null;
 }
 
 /** Sets a position; the rules decide which direction is allowed. Only inside a batch. */
-export function setPosition(
-  store: Store,
-  sessionId: string,
-  consumer: string,
-  eventId: number,
-  at: number,
-): void {
+export function setPosition(store: Store, consumer: Consumer, position: Position): void {
   store.sql(
-    `INSERT INTO position (session_id, consumer, event_id, moved_at) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET event_id = excluded.event_id, moved_at = excluded.moved_at`,
-  ).run(sessionId, consumer, eventId, at);
+    `INSERT INTO position (session_id, principal, consumer, event_id, moved_at, path)
+     VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET event_id = excluded.event_id, moved_at = excluded.moved_at,
+       path = excluded.path`,
+  ).run(
+    consumer.session_id,
+    consumer.principal,
+    consumer.name,
+    position.event_id,
+    position.moved_at,
+    position.path,
+  );
+}
+
+/** Forgets a consumer, its record included. */
+export function removeConsumer(store: Store, consumer: Consumer): void {
+  const key = [consumer.session_id, consumer.principal, consumer.name];
+  for (const table of ["position", "delivery"] as const) {
+    store.sql(`DELETE FROM ${table} WHERE session_id = ? AND principal = ? AND consumer = ?`)
+      .run(...key);
+  }
+}
+
+/** The consumers of a session, or of all principals (`""`). */
+export function consumersOf(store: Store, sessionId: string): (Consumer & Position)[] {
+  return store.sql(
+    `SELECT session_id, principal, consumer AS name, event_id, moved_at, path FROM position
+     WHERE session_id = ?`,
+  ).all(sessionId) as unknown as (Consumer & Position)[];
 }

@@ -1,5 +1,5 @@
 /** Queries of the sessions. Rows are never deleted: a name once given stays known. */
-import type { EndReason, Session } from "../session.ts";
+import type { EndReason, Session, SessionState } from "../session.ts";
 import type { Store } from "./open.ts";
 
 const row = (found: unknown): Session | null => (found ?? null) as Session | null;
@@ -8,8 +8,8 @@ const rows = (found: unknown[]): Session[] => found as Session[];
 export function insertSession(store: Store, session: Session): void {
   store.sql(
     `INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id,
-                          registered_at, last_seen, ended_at, end_reason)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                          registered_at, last_seen)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     session.id,
     session.display_id,
@@ -20,9 +20,29 @@ export function insertSession(store: Store, session: Session): void {
     session.client_id,
     session.registered_at,
     session.last_seen,
-    session.ended_at,
-    session.end_reason,
   );
+}
+
+/** Notes the event that announced a session. */
+export function setStart(store: Store, id: string, eventId: number): void {
+  store.sql("UPDATE session SET start_id = ? WHERE id = ?").run(eventId, id);
+}
+
+/** Notes what a session is doing; null leaves a part as it is. */
+export function setStatus(
+  store: Store,
+  id: string,
+  at: number,
+  { state, status }: { state: SessionState | null; status: string | null },
+): void {
+  if (state !== null) {
+    store.sql("UPDATE session SET state = ?, state_at = ? WHERE id = ? AND state IS NOT ?")
+      .run(state, at, id, state);
+  }
+  if (status !== null) {
+    store.sql("UPDATE session SET status = nullif(?, ''), status_at = ? WHERE id = ?")
+      .run(status, at, id);
+  }
 }
 
 /** Where a known session is working now; it is live again if it had ended. */
@@ -59,6 +79,26 @@ export function findByClient(store: Store, machine: string, clientId: string): S
       `SELECT * FROM session WHERE machine = ? AND client_id = ?
        ORDER BY ended_at IS NOT NULL, last_seen DESC LIMIT 1`,
     ).get(machine, clientId),
+  );
+}
+
+/** All sessions, living and ended, that were there before an event and not gone when it came. */
+export function sessionsLivingAt(store: Store, eventId: number, at: number): Session[] {
+  return rows(
+    store.sql(
+      `SELECT * FROM session
+       WHERE (start_id IS NULL OR start_id <= ?) AND registered_at <= ?
+         AND (ended_at IS NULL OR ended_at >= ?) ORDER BY id`,
+    ).all(eventId, at, at),
+  );
+}
+
+/** The sessions that ended most recently, at most `limit`. */
+export function endedSessions(store: Store, limit: number): Session[] {
+  return rows(
+    store.sql(
+      "SELECT * FROM session WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?",
+    ).all(limit),
   );
 }
 

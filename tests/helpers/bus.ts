@@ -1,5 +1,6 @@
 /** A bus on `:memory:` with a clock that only tests move, and calls as a door would make them. */
 import { createBell } from "../../src/bell.ts";
+import { createReaders } from "../../src/readers.ts";
 import type { Bus, Caller } from "../../src/bus.ts";
 import type { Shown } from "../../src/desktop.ts";
 import { BusError } from "../../src/errors.ts";
@@ -24,8 +25,8 @@ export interface TestBus extends Bus, Disposable {
   ): Promise<BusError>;
 }
 
-export const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1" };
-export const REMOTE: Caller = { principal: "token", local: false, peer: "100.64.0.7" };
+export const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1", path: "tool" };
+export const REMOTE: Caller = { principal: "token", local: false, peer: "100.64.0.7", path: "tool" };
 /** 2026-01-08, when the seed was written. */
 export const START = Date.UTC(2026, 0, 8, 12);
 
@@ -39,6 +40,8 @@ export function testBus(path = ":memory:"): TestBus {
   const bus: TestBus = {
     store,
     bell: createBell(),
+    readers: createReaders(),
+    peeks: new Map(),
     desktop: {
       show(notice) {
         notices.push(notice);

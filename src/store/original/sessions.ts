@@ -1,7 +1,7 @@
 /** The original's sessions as ours: who is who, under which names, and how far each has read. */
 import type { DatabaseSync } from "node:sqlite";
 import { ANONYMOUS } from "../../event.ts";
-import { freshDisplayId, type Session } from "../../session.ts";
+import { freshDisplayId, type Presence, type Session } from "../../session.ts";
 import { column, originalTime, type Source } from "./source.ts";
 
 interface OldSession {
@@ -19,7 +19,7 @@ interface OldSession {
 }
 
 /** A session under way from the original to us. */
-interface Moving extends Session {
+interface Moving extends Omit<Session, keyof Presence | "start_id"> {
   old: OldSession;
 }
 
@@ -37,13 +37,14 @@ export function convertSessions(db: DatabaseSync, source: Source, tip: number): 
   const registered = registrations(db);
   const insert = db.prepare(
     `INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id,
-                          registered_at, last_seen, ended_at, end_reason)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                          registered_at, last_seen, ended_at, end_reason, start_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const place = db.prepare(
     "INSERT INTO position (session_id, consumer, event_id, moved_at) VALUES (?, 'main', ?, ?)",
   );
   for (const s of sessions) {
+    const announced = registered.get(s.old.id ?? s.id) ?? registered.get(s.display_id) ?? null;
     insert.run(
       s.id,
       s.display_id,
@@ -56,10 +57,9 @@ export function convertSessions(db: DatabaseSync, source: Source, tip: number): 
       s.last_seen,
       s.ended_at,
       s.end_reason,
+      announced,
     );
-    const start = usableCursor(s.old.last_cursor, tip) ??
-      registered.get(s.old.id ?? s.id) ?? registered.get(s.display_id) ?? tip;
-    place.run(s.id, start, s.last_seen);
+    place.run(s.id, usableCursor(s.old.last_cursor, tip) ?? announced ?? tip, s.last_seen);
   }
   return sessions.length;
 }

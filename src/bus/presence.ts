@@ -1,0 +1,46 @@
+/** The rules of presence: what a session is doing, and whether a message would reach it now. */
+import type { Bus, Call } from "../bus.ts";
+import { channelOfSession } from "../channel.ts";
+import type { Session, SessionState } from "../session.ts";
+import { findSession, setStatus } from "../store/sessions.ts";
+import { webhooksFor } from "../store/webhooks.ts";
+import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
+
+/** A session that says nothing of itself counts as idle when it was not heard for so long. */
+const QUIET_MS = 5 * 60 * 1000;
+
+/** What a session is, and since when: as it says itself, else by when it was last heard. */
+export function stateOf(
+  session: Session,
+  now: number,
+): { state: SessionState | "ended"; since: number } {
+  if (session.ended_at !== null) return { state: "ended", since: session.ended_at };
+  if (session.state !== null) {
+    return { state: session.state, since: session.state_at ?? session.registered_at };
+  }
+  const state = now - session.last_seen < QUIET_MS ? "working" : "idle";
+  return { state, since: session.last_seen };
+}
+
+/** The ways by which a direct message would reach a session this minute, without its asking. */
+export function reachableBy(bus: Bus, session: Session): string[] {
+  if (session.ended_at !== null) return [];
+  const direct = webhooksFor(bus.store, channelOfSession(session.id)).length > 0;
+  return [...bus.readers.pathsTo(session.id), ...(direct ? ["webhook"] : [])];
+}
+
+/** Notes what a session is doing. Its position, its name and everybody else stay as they are. */
+export function describeSession(
+  bus: Bus,
+  said: { session_id: string; state?: SessionState | undefined; status?: string | undefined },
+  call: Call,
+): Session {
+  const session = speakerOf(bus, said.session_id);
+  if (session === null) throw sessionNotFound({ session_id: said.session_id });
+  heard(bus, session, call);
+  setStatus(bus.store, session.id, call.now, {
+    state: said.state ?? null,
+    status: said.status ?? null,
+  });
+  return findSession(bus.store, session.id) ?? session;
+}

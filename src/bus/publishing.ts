@@ -1,0 +1,143 @@
+/** The rules of publishing: whom an event is for, which thread it belongs to, and once is once. */
+import type { Bus, Call } from "../bus.ts";
+import { addressee, channelOfSession, checkChannel, DEFAULT_CHANNEL } from "../channel.ts";
+import { BusError } from "../errors.ts";
+import {
+  ANONYMOUS,
+  deriveSignalLevel,
+  type Event,
+  MAX_PAYLOAD_BYTES,
+  type SignalLevel,
+} from "../event.ts";
+import type { Session } from "../session.ts";
+import { findDuplicate, findEvent } from "../store/events.ts";
+import type { Store } from "../store/open.ts";
+import { findByDisplayId, findSession } from "../store/sessions.ts";
+import { append } from "./log.ts";
+import { heard } from "./speakers.ts";
+
+/** How long the same key from the same sender means the same event. */
+const DEDUPE_MS = 24 * 60 * 60 * 1000;
+
+export interface Publication {
+  event_type: string;
+  payload: string;
+  session_id?: string | undefined;
+  /** Where it goes; `all`, or back to the asker for a reply, when not given. */
+  channel?: string | undefined;
+  title?: string | undefined;
+  tags?: readonly string[] | undefined;
+  correlation_id?: string | undefined;
+  signal_level?: SignalLevel | undefined;
+  /** Publishing again with the same key within a day answers the first event. */
+  dedupe_key?: string | undefined;
+  reply_to?: number | undefined;
+}
+
+export interface Published {
+  id: number;
+  /** Whether this is the first event with its dedupe key, published before. */
+  duplicate: boolean;
+  channel: string;
+  signal_level: SignalLevel;
+  correlation_id: string | null;
+  /** The sender, when it is a session that has ended: stored all the same, and told so. */
+  ended_sender: Session | null;
+  /** The session that a direct message is for; null when no session has that name. */
+  recipient: Session | null;
+  /** Whether it is a direct message at all. */
+  direct: boolean;
+}
+
+/** Publishes an event. A direct message also notifies the human, once it is durable. */
+export function publish(bus: Bus, publication: Publication, call: Call): Published {
+  const { store } = bus;
+  checkPayload(publication.payload);
+  const session_id = publication.session_id || ANONYMOUS;
+  const sender = findSession(store, session_id);
+  const ended_sender = sender !== null && sender.ended_at !== null ? sender : null;
+  if (sender !== null && ended_sender === null) heard(bus, sender, call);
+
+  const { dedupe_key } = publication;
+  const by = { session_id, principal: call.caller.principal };
+  const first = dedupe_key === undefined
+    ? null
+    : findDuplicate(store, dedupe_key, by, call.now - DEDUPE_MS);
+  if (first !== null) {
+    return { ...first, ...resolveChannel(store, first.channel), duplicate: true, ended_sender };
+  }
+  const asked = publication.reply_to === undefined ? null : askedBy(store, publication.reply_to);
+  const { channel, direct, recipient } = resolveChannel(
+    store,
+    publication.channel || (asked === null ? DEFAULT_CHANNEL : backTo(asked, session_id)),
+  );
+  const correlation_id = publication.correlation_id ?? (asked === null ? null : threadOf(asked));
+  const signal_level = publication.signal_level ??
+    deriveSignalLevel(publication.event_type, channel);
+  const event = { ...publication, session_id, channel, correlation_id, signal_level };
+  const id = append(bus, event, call);
+  if (recipient !== null && recipient.ended_at === null && recipient.id !== sender?.id) {
+    call.afterCommit(() => notifyOfMessage(bus, recipient, sender, publication.payload));
+  }
+  return {
+    id,
+    duplicate: false,
+    channel,
+    signal_level,
+    correlation_id,
+    ended_sender,
+    recipient,
+    direct,
+  };
+}
+
+/** A direct message may name its target either way; it is stored under the session's id. */
+export function resolveChannel(store: Store, name: string) {
+  const channel = checkChannel(name);
+  const target = addressee(channel);
+  if (target === null || target === "") return { channel, direct: false, recipient: null };
+  const recipient = findSession(store, target) ?? findByDisplayId(store, target);
+  return {
+    channel: recipient === null ? channel : channelOfSession(recipient.id),
+    direct: true,
+    recipient,
+  };
+}
+
+function askedBy(store: Store, id: number): Event {
+  const asked = findEvent(store, id);
+  if (asked !== null) return asked;
+  throw new BusError("not_found", `Cannot reply to event ${id}: there is none`, { reply_to: id });
+}
+
+/** A reply goes to the asker; to where the question was when nobody, or oneself, asked it. */
+function backTo(asked: Event, sender: string): string {
+  return asked.session_id === ANONYMOUS || asked.session_id === sender
+    ? asked.channel
+    : channelOfSession(asked.session_id);
+}
+
+/** The thread of a question; a first answer gives it a name. */
+function threadOf(asked: Event): string {
+  return asked.correlation_id ?? `event:${asked.id}`;
+}
+
+function notifyOfMessage(bus: Bus, to: Session, from: Session | null, payload: string): void {
+  const excerpt = [...payload].slice(0, 50).join("");
+  void bus.desktop.show({
+    title: `✉️ ${to.name} • ${to.repo}`,
+    message: `From: ${from?.name ?? ANONYMOUS}\n${excerpt}${excerpt === payload ? "" : "..."}`,
+    sound: false,
+  });
+}
+
+function checkPayload(payload: string): void {
+  const bytes = new TextEncoder().encode(payload).length;
+  if (bytes > MAX_PAYLOAD_BYTES) {
+    throw new BusError(
+      "too_large",
+      `Cannot publish a payload of ${bytes} bytes: the limit is ${MAX_PAYLOAD_BYTES}`,
+      { limit: MAX_PAYLOAD_BYTES },
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/** The one way to read: which events, where the position goes, and what is left. */
+import type { Bus, Call } from "../bus.ts";
+import { channelOfSession, channelsOf } from "../channel.ts";
+import { BusError } from "../errors.ts";
+import { type Event, parseCursor, type SignalLevel } from "../event.ts";
+import type { EventFilter, Urgency } from "../filter.ts";
+import type { Session } from "../session.ts";
+import { countEvents, readEvents, tip } from "../store/events.ts";
+import type { Store } from "../store/open.ts";
+import type { Consumer } from "../store/positions.ts";
+import {
+  consumerFor,
+  consumerOf,
+  MAIN,
+  move,
+  remember,
+  standing,
+  startAt,
+  URGENT,
+} from "./positions.ts";
+import { resolveChannel } from "./publishing.ts";
+import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
+
+/** A page is read into a model's context: more than this is better asked for in parts. */
+export const MAX_PAGE_BYTES = 1024 * 1024;
+export const MAX_PAGE_EVENTS = 1000;
+/** Beyond this nobody counts. */
+export const MAX_UNREAD = 1000;
+
+/** What a reader asks to see. */
+export interface Wanted {
+  session_id?: string | undefined;
+  consumer?: string | undefined;
+  channel?: string | undefined;
+  event_types?: readonly string[] | undefined;
+  exclude_types?: readonly string[] | undefined;
+  correlation_id?: string | undefined;
+  min_level?: SignalLevel | undefined;
+  include_own: boolean;
+}
+
+export interface Reading extends Wanted {
+  cursor?: string | undefined;
+  resume: boolean;
+  peek: boolean;
+  order: "asc" | "desc";
+  limit: number;
+}
+
+export interface ReadPage {
+  events: Event[];
+  /** Where the position is now, or would be after this page; null on an empty log. */
+  next_cursor: number | null;
+  has_more: boolean;
+  unread: number;
+}
+
+/** Whether a read may move a position. Every other read is pure, whatever session it names. */
+export function mayConsume(reading: Reading): boolean {
+  if (!reading.resume || reading.peek) return false;
+  // A cursor says where a consumer without a session begins; a session has begun already.
+  if (reading.cursor && reading.session_id) return false;
+  return isSubscription(reading) || !isNarrowed(reading);
+}
+
+/** On a consumer of its own a narrowed read is a subscription, and passes what it leaves out. */
+function isSubscription({ consumer }: Wanted): boolean {
+  return consumer !== undefined && consumer !== MAIN && consumer !== URGENT;
+}
+
+/** What a narrowed read leaves out was not seen, so the session must not count it as read. */
+function isNarrowed({ channel, event_types, correlation_id }: Wanted): boolean {
+  return channel !== undefined || correlation_id !== undefined || (event_types ?? []).length > 0;
+}
+
+/**
+ * Reads a page. A resumed read takes the oldest matching events after the consumer's position,
+ * whatever the `order` of showing them, so that nothing is buried.
+ */
+export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
+  const { store } = bus;
+  const reader = readerOf(bus, reading, call);
+  const { consumer, position } = reader;
+  if (reading.resume && consumer === null) throw cannotResume(reading.session_id);
+  const resumed = reading.resume && consumer !== null && (!reading.cursor || position === null);
+  const start = resumed && position !== null
+    ? position
+    : resumed && !reading.cursor
+    ? tip(store)
+    : parseCursor(reading.cursor, tip(store));
+  const unheard = filterOf(store, reading, reader);
+  const filter = resumed ? unheard : narrowing(store, reading);
+  const newest = !resumed && reading.order === "desc";
+  const page = readEvents(store, start, filter, {
+    limit: reading.limit,
+    maxBytes: MAX_PAGE_BYTES,
+    newest,
+  });
+  const count = page.events.length;
+  const { through } = page;
+  let standsAt = position ?? through;
+  if (resumed && consumer !== null && mayConsume(reading)) {
+    // Nobody is there to see the page any more: then it stays unread.
+    if (call.caller.signal?.aborted) {
+      throw new BusError("caller_left", "Cannot hand over events: the caller left");
+    }
+    if (position === null) startAt(store, consumer, start, call.now);
+    if (through > start) {
+      const done = { from: start, through, filter: JSON.stringify(filter), count };
+      move(bus, consumer, done, call);
+    }
+    standsAt = through;
+  } else if (resumed && consumer !== null && count > 0) {
+    remember(bus, consumer, { through, filter, count });
+  }
+  return {
+    events: reading.order === "desc" && !newest ? page.events.reverse() : page.events,
+    next_cursor: through === 0 ? null : through,
+    has_more: page.more,
+    unread: countEvents(store, standsAt, unheard, MAX_UNREAD),
+  };
+}
+
+export interface Reader {
+  readonly session: Session | null;
+  readonly consumer: Consumer | null;
+  /** Where the consumer stands; null when there is none, or it has never read. */
+  readonly position: number | null;
+}
+
+/** Who reads. Notes that the session was heard; refuses an ended one. */
+export function readerOf(bus: Bus, wanted: Wanted, call: Call): Reader {
+  const session = speakerOf(bus, wanted.session_id);
+  if (session !== null) heard(bus, session, call);
+  const stranger = session === null && Boolean(wanted.session_id);
+  const consumer = stranger ? null : consumerFor(session?.id ?? null, wanted.consumer, call);
+  const position = consumer === null ? null : standing(bus.store, consumer);
+  return { session, consumer, position };
+}
+
+/** What a consumer is shown: what it asked for, without its own events and what it has seen already. */
+export function filterOf(store: Store, wanted: Wanted, { session, consumer }: Reader): EventFilter {
+  const filter = narrowing(store, wanted);
+  if (session === null || consumer === null) return filter;
+  const urgency = urgencyOf(session);
+  if (!wanted.include_own) filter.not_from = session.id;
+  if (consumer.name === URGENT) filter.urgent = urgency;
+  if (consumer.name === MAIN) {
+    const through = standing(store, consumerOf(session.id, URGENT)) ?? 0;
+    filter.shown = { urgency, through };
+  }
+  return filter;
+}
+
+function narrowing(store: Store, wanted: Wanted): EventFilter {
+  const { event_types, exclude_types, correlation_id, min_level } = wanted;
+  const channel = wanted.channel === undefined
+    ? undefined
+    : resolveChannel(store, wanted.channel).channel;
+  return { channel, event_types, exclude_types, correlation_id, min_level };
+}
+
+/** What cannot wait for a session. */
+export function urgencyOf(session: Session): Urgency {
+  const direct = channelOfSession(session.id);
+  return { direct, channels: channelsOf(session).filter((channel) => channel !== direct) };
+}
+
+function cannotResume(sessionId: string | undefined): BusError {
+  return sessionId ? sessionNotFound({ session_id: sessionId }) : new BusError(
+    "invalid_argument",
+    "Cannot resume without a session_id or a consumer: nobody else has a position",
+  );
+}
