@@ -43,6 +43,11 @@ export function baseOf(url: string): string {
   return url.replace(/\/+$/, "").replace(/\/mcp$/, "").replace(/\/+$/, "");
 }
 
+/** Whether a bus at this address would run on this machine. */
+function isHere(base: string): boolean {
+  return /^https?:\/\/(localhost|127\.[0-9.]+|\[::1\])(:|\/|$)/.test(base);
+}
+
 export function createClient(
   options: { url: string; token: string | null; timeoutMs: number },
 ): Client {
@@ -81,8 +86,9 @@ export function createClient(
     // The runtime's message repeats the URL and wraps the cause several times over, or hides it.
     const { message, cause: within } = failure as Error;
     const cause = (within instanceof Error ? within.message : message).split(": ").at(-1);
+    const remedy = isHere(base) ? "\nStart it with: event-bus serve" : "";
     return new CliError(
-      `Cannot reach the bus at ${base}: ${cause}\nStart it with: event-bus serve`,
+      `Cannot reach the bus at ${base}: ${cause}${remedy}`,
       EXIT.unreachable,
     );
   }

@@ -191,7 +191,8 @@ function explain(thrown: unknown, { out, err }: Terminal, json: boolean, debug: 
     return thrown.exit;
   }
   if (thrown instanceof BusError) {
-    err(`Error: ${safe(thrown.message)}`);
+    // What the system or SQLite said may have several lines; ours is one.
+    err(`Error: ${safe(thrown.message).replace(/\s*\n\s*/g, "; ")}`);
     return thrown.code === "invalid_argument" ? EXIT.usage : EXIT.refused;
   }
   // Whoever reads our output has enough of it: `event-bus events | head -1`.

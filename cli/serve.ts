@@ -32,8 +32,6 @@ Example:
       db: args.text("db"),
       log: args.text("log"),
     });
-    // Whatever the server creates, companions of the database and rotated logs too, is the user's alone.
-    Deno.umask(0o077);
     const stopLog = await startLog(config.log, config.log_level);
     let server: RunningServer;
     try {

@@ -1,12 +1,13 @@
 /** Sets up the server's log: one dated line per entry, rotated by size, the user's alone. */
 import { getRotatingFileSink } from "@logtape/file";
-import { configure, dispose, getTextFormatter } from "@logtape/logtape";
+import { configure, dispose, getTextFormatter, type LogRecord, type Sink } from "@logtape/logtape";
 import { dirname } from "node:path";
 import type { LogLevel } from "./config.ts";
 
 /** Ten megabytes are some hundred thousand lines; five of them are weeks. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 const MAX_LOG_FILES = 5;
+const MINUTE_MS = 60_000;
 
 /** Starts logging to `path` and answers how to stop, which writes what is still buffered. */
 export async function startLog(path: string, level: LogLevel): Promise<() => Promise<void>> {
@@ -16,20 +17,23 @@ export async function startLog(path: string, level: LogLevel): Promise<() => Pro
   await configure({
     reset: true,
     sinks: {
-      file: getRotatingFileSink(path, {
-        maxSize: MAX_LOG_BYTES,
-        maxFiles: MAX_LOG_FILES,
-        // Whoever follows the log sees a line within a second, and a flood does not write line by line.
-        flushInterval: 1000,
-        bufferSize: 64 * 1024,
-        formatter: getTextFormatter({
-          timestamp: "rfc3339",
-          level: "FULL",
-          // Values, unlike our own words, may come from callers: quoted, they stay on one line.
-          value: (value) =>
-            value instanceof Error ? inspectError(value) : JSON.stringify(value) ?? "",
+      file: kept(
+        path,
+        getRotatingFileSink(path, {
+          maxSize: MAX_LOG_BYTES,
+          maxFiles: MAX_LOG_FILES,
+          // Whoever follows the log sees a line within a second, and a flood does not write line by line.
+          flushInterval: 1000,
+          bufferSize: 64 * 1024,
+          formatter: getTextFormatter({
+            timestamp: "rfc3339",
+            level: "FULL",
+            // Values, unlike our own words, may come from callers: quoted, they stay on one line.
+            value: (value) =>
+              value instanceof Error ? inspectError(value) : JSON.stringify(value) ?? "",
+          }),
         }),
-      }),
+      ),
     },
     loggers: [
       { category: "event-bus", sinks: ["file"], lowestLevel: level },
@@ -37,6 +41,18 @@ export async function startLog(path: string, level: LogLevel): Promise<() => Pro
     ],
   });
   return dispose;
+}
+
+/** A file that rotation has begun anew is as open as the system's default: closed within a minute. */
+function kept(path: string, sink: Sink & Disposable): Sink & Disposable {
+  let looked = Date.now();
+  const keep = (record: LogRecord) => {
+    sink(record);
+    if (record.timestamp - looked < MINUTE_MS) return;
+    looked = record.timestamp;
+    Deno.chmodSync(path, 0o600);
+  };
+  return Object.assign(keep, { [Symbol.dispose]: () => sink[Symbol.dispose]() });
 }
 
 function inspectError(error: Error): string {

@@ -100,6 +100,7 @@ export function startServer(config: Config): RunningServer {
       const late = setTimeout(abort, CLOSE_MS);
       await server.shutdown();
       clearTimeout(late);
+      await writeHeartbeats(store);
       store.close();
       log.info("stopped");
     },
@@ -131,10 +132,15 @@ const SERVER: Caller = { principal: "server", local: true, peer: "", path: "http
 async function everyMinute(bus: Bus): Promise<void> {
   try {
     await endTheGone(bus, SERVER);
-    if (bus.store.heartbeats.size > 0) await bus.store.inBatch(() => {});
+    await writeHeartbeats(bus.store);
   } catch (failure) {
     log.error("the minute's work failed: {failure}", { failure });
   }
+}
+
+/** They ride along with any transaction; without one, an empty one carries them. */
+async function writeHeartbeats(store: Store): Promise<void> {
+  if (store.heartbeats.size > 0) await store.inBatch(() => {});
 }
 
 function healthOf(store: Store): () => Health {

@@ -108,7 +108,8 @@ export function createApp({ bus, operations, version, rules, mcp, health }: Part
   return app;
 }
 
-function refuse(c: Context, thrown: unknown): Response {
+function refuse(c: Context, failure: unknown): Response {
+  const thrown = failure instanceof Deno.errors.BadResource ? bodyCut() : failure;
   if (!(thrown instanceof BusError)) {
     log.error("{method} {path} failed: {failure}", {
       method: c.req.method,
@@ -162,6 +163,11 @@ async function text(c: Context): Promise<string> {
   } catch {
     throw new BusError("invalid_argument", "Cannot read the body: it is not UTF-8 text");
   }
+}
+
+/** The rest of a body never came: its sender left, or the server was told to stop meanwhile. */
+function bodyCut(): BusError {
+  return new BusError("unavailable", "Cannot read the body: the connection or server is closing");
 }
 
 function tooLarge(): BusError {

@@ -43,7 +43,6 @@ export class Sessions {
   constructor(limits: SessionLimits) {
     this.#limits = limits;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
-    this.#sweeper.unref();
   }
 
   /** Whether there is room for one more, after the oldest idle one went if need be. */

@@ -54,20 +54,17 @@ export interface Options {
   readonly stdin?: string | Uint8Array;
 }
 
-/** Runs one command line of the program to its end. */
-export function run(args: readonly string[], options: Options): Promise<Finished> {
-  const [program, ...first] = COMMAND;
-  return runOther(program, [...first, ...args], options);
+/** Starts one command line of the program; whoever does so sees to its end. */
+export function spawn(args: readonly string[], options: Options): Deno.ChildProcess {
+  return start([...COMMAND, ...args], options);
 }
 
-/** Runs another program to its end, in the same surroundings. */
-export async function runOther(
-  program: string,
-  args: readonly string[],
+function start(
+  [program, ...args]: readonly [string, ...string[]],
   { home, env = {}, cwd = home.path, stdin }: Options,
-): Promise<Finished> {
-  const child = new Deno.Command(program, {
-    args: [...args],
+): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args,
     cwd,
     clearEnv: true,
     env: { ...surroundings(), HOME: home.path, ...env },
@@ -75,7 +72,34 @@ export async function runOther(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const written = stdin === undefined ? undefined : feed(child.stdin, stdin);
+}
+
+/** Runs one command line of the program to its end. */
+export function run(args: readonly string[], options: Options): Promise<Finished> {
+  const [program, ...first] = COMMAND;
+  return runOther(program, [...first, ...args], options);
+}
+
+/** What keeps `runBoundByModes` from working here, or null. */
+export const UNBOUND: string | null = Deno.uid() === 0 && !isInstalled("setpriv")
+  ? "root may read everything, and setpriv is not installed"
+  : null;
+
+/** The same as somebody whom the modes of files stop, which they do not stop root. */
+export function runBoundByModes(args: readonly string[], options: Options): Promise<Finished> {
+  if (Deno.uid() !== 0) return run(args, options);
+  const powers = ["--bounding-set", "-dac_override,-dac_read_search"];
+  return runOther("setpriv", [...powers, ...COMMAND, ...args], options);
+}
+
+/** Runs another program to its end, in the same surroundings. */
+export async function runOther(
+  program: string,
+  args: readonly string[],
+  options: Options,
+): Promise<Finished> {
+  const child = start([program, ...args], options);
+  const written = options.stdin === undefined ? undefined : feed(child.stdin, options.stdin);
   const { code, stdout, stderr } = await child.output();
   await written;
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
@@ -117,18 +141,10 @@ export function serveByTask(options: Options): Promise<Served> {
 }
 
 async function serveBy(
-  [program, ...args]: readonly [string, ...string[]],
+  command: readonly [string, ...string[]],
   options: Options,
 ): Promise<Served> {
-  const child = new Deno.Command(program, {
-    args,
-    cwd: options.cwd ?? options.home.path,
-    clearEnv: true,
-    env: { ...surroundings(), HOME: options.home.path, ...options.env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  const child = start(command, options);
   let ended = false;
   const status = child.status.finally(() => ended = true);
   const errors = new Response(child.stderr).text();
