@@ -1,7 +1,6 @@
 /** What a page of events costs in a short log and in a long one: it should be the same. */
 import { join } from "node:path";
-import { createBell } from "../src/bell.ts";
-import type { Bus, Caller } from "../src/bus.ts";
+import { type Bus, type Caller, createBus } from "../src/bus.ts";
 import { ackEvents } from "../src/operations/ack_events.ts";
 import { getEvents } from "../src/operations/get_events.ts";
 import type { Operation } from "../src/operations/operation.ts";
@@ -23,7 +22,7 @@ export interface PageRounds {
 const LIMIT = 100;
 /** A clock ticks too coarsely for one read. */
 const READS = 10;
-const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1" };
+const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1", path: "tool" };
 
 interface Log {
   readonly bus: Bus;
@@ -141,13 +140,15 @@ function eventNumber(n: number) {
     correlation_id: n % 11 === 0 ? `thread-${n % 1000}` : null,
     title: null,
     tags: [],
+    principal: "loopback",
+    reply_to: null,
+    dedupe_key: null,
   };
 }
 
 function busOn(path: string): Bus {
-  return {
+  return createBus({
     store: openStore(path),
-    bell: createBell(),
     desktop: { show: () => Promise.resolve({ success: true }) },
     machine: "bench",
     cwd: "/bench",
@@ -155,5 +156,5 @@ function busOn(path: string): Bus {
     uuid: () => crypto.randomUUID(),
     random: Math.random,
     isAlive: () => true,
-  };
+  });
 }

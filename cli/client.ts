@@ -52,7 +52,10 @@ export function createClient(
   options: { url: string; token: string | null; timeoutMs: number },
 ): Client {
   const base = baseOf(options.url);
-  const headers: Record<string, string> = { "Content-Type": "application/json" };
+  const headers: Record<string, string> = {
+    "Content-Type": "application/json",
+    "Event-Bus-Path": "cli",
+  };
   if (options.token !== null) headers.Authorization = `Bearer ${options.token}`;
 
   async function ask(path: string, init: RequestInit): Promise<{ status: number; body: unknown }> {

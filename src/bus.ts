@@ -2,10 +2,10 @@
  * The bus: the log, the bell, and the few things of the outside world that the rules need. The
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
-import type { Bell } from "./bell.ts";
+import { type Bell, createBell } from "./bell.ts";
 import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
-import type { Readers } from "./readers.ts";
+import { createReaders, type Readers } from "./readers.ts";
 import type { Store } from "./store/open.ts";
 
 export interface Bus {
@@ -25,6 +25,13 @@ export interface Bus {
   readonly random: () => number;
   /** Whether a process of this machine exists. */
   readonly isAlive: (pid: number) => boolean;
+}
+
+/** What a bus is made of; the rest of it begins empty. */
+export type BusParts = Omit<Bus, "bell" | "readers" | "peeks">;
+
+export function createBus(parts: BusParts): Bus {
+  return { ...parts, bell: createBell(), readers: createReaders(), peeks: new Map() };
 }
 
 /** A page that was shown and not yet acknowledged. */

@@ -2,10 +2,8 @@
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import process from "node:process";
-import { createBell } from "./bell.ts";
-import { createReaders } from "./readers.ts";
 import { VERSION } from "./build.ts";
-import type { Bus, Caller } from "./bus.ts";
+import { type Bus, type Caller, createBus } from "./bus.ts";
 import type { Config } from "./config.ts";
 import { createDesktop } from "./desktop.ts";
 import { BusError } from "./errors.ts";
@@ -53,11 +51,8 @@ export function startServer(config: Config): RunningServer {
     abort();
     throw failure;
   }
-  const bus: Bus = {
+  const bus = createBus({
     store,
-    bell: createBell(),
-    readers: createReaders(),
-    peeks: new Map(),
     desktop: createDesktop({
       platform: Deno.build.os,
       icon: config.icon,
@@ -69,7 +64,7 @@ export function startServer(config: Config): RunningServer {
     uuid: () => crypto.randomUUID(),
     random: Math.random,
     isAlive,
-  };
+  });
   const mcp = createMcpDoor(bus, OPERATIONS, VERSION);
   const app = createApp({
     bus,

@@ -99,12 +99,16 @@ export function createApp({ bus, operations, version, rules, mcp, health }: Part
   });
   app.post("/mcp", async (c) => {
     try {
-      return await mcp(c.req.raw, await json(c), c.var.caller);
+      return await mcp(c.req.raw, await json(c), { ...c.var.caller, path: "tool" });
     } catch (thrown) {
       return asJsonRpc(refuse(c, thrown));
     }
   });
-  app.on(["GET", "DELETE"], "/mcp", (c) => mcp(c.req.raw, undefined, c.var.caller));
+  app.on(
+    ["GET", "DELETE"],
+    "/mcp",
+    (c) => mcp(c.req.raw, undefined, { ...c.var.caller, path: "tool" }),
+  );
   return app;
 }
 

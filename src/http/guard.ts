@@ -4,6 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Caller } from "../bus.ts";
+import { type Path, PATHS } from "../delivery.ts";
 import { BusError } from "../errors.ts";
 import { isAddress, isLoopback } from "./address.ts";
 
@@ -47,13 +48,19 @@ export function createGuard(rules: GuardRules): (request: Request, peer: string)
     if (site !== null && site !== "same-origin" && site !== "none") {
       throw new BusError("forbidden", `Cannot serve ${quoted(site)} requests of a web page`);
     }
-    const caller = { peer, signal: request.signal };
+    const caller = { peer, signal: request.signal, path: pathOf(headers) };
     if (isLoopback(peer) && isLoopback(name) && !isForwarded(headers)) {
       return { ...caller, principal: "loopback", local: true };
     }
     checkToken(headers.get("authorization"), wanted);
     return { ...caller, principal: "token", local: false };
   };
+}
+
+/** By which way out our own clients say that they read; it is told in the record. */
+function pathOf(headers: Headers): Path {
+  const said = headers.get("event-bus-path");
+  return PATHS.find((path) => path === said) ?? "http";
 }
 
 function checkToken(authorization: string | null, wanted: Uint8Array | null): void {

@@ -1,6 +1,6 @@
 import { deepStrictEqual as equal, match, ok } from "node:assert";
 import { MAX_PAYLOAD_BYTES } from "../../src/event.ts";
-import { MAX_PAGE_BYTES } from "../../src/bus/events.ts";
+import { MAX_PAGE_BYTES } from "../../src/bus/reading.ts";
 import { MAX_SCAN } from "../../src/store/events.ts";
 import { REMOTE, type TestBus, testBus } from "../helpers/bus.ts";
 
@@ -439,7 +439,7 @@ Deno.test("notify asks the desktop and answers honestly", async () => {
 Deno.test("the bell rings after a publish is durable, and not for a refused one", async () => {
   using bus = testBus();
   const never = new AbortController();
-  const rung = bus.bell.wait(never.signal);
+  const rung = bus.bell.wait(bus.bell.rings, never.signal);
   await bus.refusal("publish_event", { event_type: "", payload: "" });
   await bus.call("publish_event", { event_type: "t", payload: "" });
   equal(await rung, true);

@@ -122,7 +122,7 @@ Deno.test("display ids stay unique among all sessions kept, with a third word wh
   const seen = new Set<string>();
   for (let i = 0; i < 6; i++) {
     const { session } = register(stubborn, { name: "a" }, {
-      caller: { principal: "loopback", local: true, peer: "" },
+      caller: { principal: "loopback", local: true, peer: "", path: "tool" },
       now: 0,
       uuid: bus.uuid,
       random: stubborn.random,

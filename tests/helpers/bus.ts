@@ -1,7 +1,5 @@
 /** A bus on `:memory:` with a clock that only tests move, and calls as a door would make them. */
-import { createBell } from "../../src/bell.ts";
-import { createReaders } from "../../src/readers.ts";
-import type { Bus, Caller } from "../../src/bus.ts";
+import { type Bus, type Caller, createBus } from "../../src/bus.ts";
 import type { Shown } from "../../src/desktop.ts";
 import { BusError } from "../../src/errors.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
@@ -25,8 +23,18 @@ export interface TestBus extends Bus, Disposable {
   ): Promise<BusError>;
 }
 
-export const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1", path: "tool" };
-export const REMOTE: Caller = { principal: "token", local: false, peer: "100.64.0.7", path: "tool" };
+export const LOCAL: Caller = {
+  principal: "loopback",
+  local: true,
+  peer: "127.0.0.1",
+  path: "tool",
+};
+export const REMOTE: Caller = {
+  principal: "token",
+  local: false,
+  peer: "100.64.0.7",
+  path: "tool",
+};
 /** 2026-01-08, when the seed was written. */
 export const START = Date.UTC(2026, 0, 8, 12);
 
@@ -38,23 +46,22 @@ export function testBus(path = ":memory:"): TestBus {
   const notices: TestBus["notices"] = [];
   const processes = new Set<number>();
   const bus: TestBus = {
-    store,
-    bell: createBell(),
-    readers: createReaders(),
-    peeks: new Map(),
-    desktop: {
-      show(notice) {
-        notices.push(notice);
-        return Promise.resolve<Shown>({ success: true });
+    ...createBus({
+      store,
+      desktop: {
+        show(notice) {
+          notices.push(notice);
+          return Promise.resolve<Shown>({ success: true });
+        },
       },
-    },
-    machine: "home",
-    cwd: "/src/bus",
-    clock: () => now,
-    uuid: () => `uuid-${++ids}`,
-    // A small linear congruential generator: display ids differ, and a run can be repeated.
-    random: () => (seed = (seed * 48271) % 2147483647) / 2147483647,
-    isAlive: (pid) => processes.has(pid),
+      machine: "home",
+      cwd: "/src/bus",
+      clock: () => now,
+      uuid: () => `uuid-${++ids}`,
+      // A small linear congruential generator: display ids differ, and a run can be repeated.
+      random: () => (seed = (seed * 48271) % 2147483647) / 2147483647,
+      isAlive: (pid) => processes.has(pid),
+    }),
     notices,
     processes,
     pass: (ms) => void (now += ms),

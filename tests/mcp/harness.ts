@@ -1,13 +1,17 @@
 /** A bus in memory behind the real MCP door, reached in process or over a socket. */
-import type { Bus, Caller } from "../../src/bus.ts";
-import { createBell } from "../../src/bell.ts";
+import { type Bus, type Caller, createBus } from "../../src/bus.ts";
 import { createMcpDoor, type McpDoor, type McpDoorOptions } from "../../src/mcp/door.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { openStore } from "../../src/store/open.ts";
 
 export const VERSION = "9.8.7";
 /** Somebody on this machine. */
-export const CALLER: Caller = { principal: "loopback", local: true, peer: "127.0.0.1" };
+export const CALLER: Caller = {
+  principal: "loopback",
+  local: true,
+  peer: "127.0.0.1",
+  path: "tool",
+};
 
 export interface Harness extends AsyncDisposable {
   readonly bus: Bus;
@@ -19,9 +23,8 @@ export interface Harness extends AsyncDisposable {
 /** A bus and its MCP door; disposing closes both. */
 export function harness(options?: McpDoorOptions): Harness {
   const store = openStore(":memory:");
-  const bus: Bus = {
+  const bus = createBus({
     store,
-    bell: createBell(),
     desktop: { show: () => Promise.resolve({ success: true }) },
     machine: "test-machine",
     cwd: "/home/me/project",
@@ -29,7 +32,7 @@ export function harness(options?: McpDoorOptions): Harness {
     uuid: () => crypto.randomUUID(),
     random: () => Math.random(),
     isAlive: () => true,
-  };
+  });
   const door = createMcpDoor(bus, OPERATIONS, VERSION, options);
   return {
     bus,
