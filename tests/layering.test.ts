@@ -71,11 +71,11 @@ const IMPORTS = FILES.flatMap(importsOf);
 /** The rooms in their order: each may import itself and those before it. */
 const ROOMS: readonly [room: string, files: RegExp][] = [
   ["errors", /^src\/(errors|config|build|words)\.ts$/],
-  ["nouns", /^src\/(event|session|channel|desktop)\.ts$/],
+  ["nouns", /^src\/(event|session|channel|desktop|filter|delivery)\.ts$/],
   ["store", /^src\/store\//],
-  ["bus", /^src\/(bus\.ts|bell\.ts|bus\/)/],
+  ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],
-  ["doors", /^src\/(http|mcp)\//],
+  ["doors", /^src\/(http|mcp|webhooks)\/|^src\/webhooks\.ts$/],
   ["server", /^src\/(server|log)\.ts$/],
   ["cli", /^cli\//],
   ["main", /^main\.ts$/],
@@ -202,7 +202,8 @@ Deno.test("layering: no command but serve loads zod, Hono, the SDK or the logger
 });
 
 Deno.test("layering: commands are clients: only serve reaches the database, server and doors", () => {
-  const server = /^src\/(store|bus|operations|http|mcp)\/|^src\/(bus|bell|server|log)\.ts$/;
+  const server =
+    /^src\/(store|bus|operations|http|mcp|webhooks)\/|^src\/(bus|bell|readers|webhooks|server|log)\.ts$/;
   some(
     "the server behind serve",
     [...reachable("cli/serve.ts")].filter((path) => server.test(path)),

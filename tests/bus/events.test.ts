@@ -111,7 +111,12 @@ Deno.test("a direct message is stored under the session's id, whichever name it 
       channel: `session:${name}`,
     });
     equal(sent.channel, "session:id-1");
-    equal(sent.recipients, [{ session_id: "id-1", display_id, state: "active" }]);
+    equal(sent.recipients, [{
+      session_id: "id-1",
+      display_id,
+      state: "active",
+      reachable_by: [],
+    }]);
     equal(sent.warning, undefined);
   }
   const { events } = await bus.call("get_events", { channel: `session:${display_id}` });
@@ -394,6 +399,7 @@ Deno.test("ack_events moves a position forward, back only when told, and says wh
   equal(await bus.call("ack_events", ack("03")), {
     success: true,
     session_id: "me",
+    consumer: "main",
     cursor: "3",
     previous_cursor: "1",
   });

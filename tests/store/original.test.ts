@@ -66,8 +66,19 @@ for (const version of VERSIONS) {
     upgraded(version, (db) => fillOriginal(db, version), (store) => {
       const first = "c-1";
       const second = version === 1 ? "calm-newt" : UUID;
-      const common = { machine: "mac", cwd: "/src/project", repo: "project" };
-      assert.deepEqual(all(store.db, "SELECT * FROM session ORDER BY display_id"), [{
+      const common = {
+        machine: "mac",
+        cwd: "/src/project",
+        repo: "project",
+        state: null,
+        status: null,
+      };
+      const sessions = all(
+        store.db,
+        `SELECT id, display_id, name, machine, cwd, repo, client_id, registered_at, last_seen,
+           ended_at, end_reason, start_id, state, status FROM session ORDER BY display_id`,
+      );
+      assert.deepEqual(sessions, [{
         ...common,
         id: first,
         display_id: "brave-otter",
@@ -77,6 +88,7 @@ for (const version of VERSIONS) {
         last_seen: local("2026-01-09T12:30:00"),
         ended_at: null,
         end_reason: null,
+        start_id: 1,
       }, {
         ...common,
         id: second,
@@ -87,14 +99,28 @@ for (const version of VERSIONS) {
         last_seen: local("2026-01-09T10:06:00.500"),
         ended_at: version === 1 ? null : local("2026-01-09T11:00:00.999"),
         end_reason: version === 1 ? null : "unregistered",
+        start_id: null,
       }]);
 
-      const plain = { channel: "all", correlation_id: null, title: null, tags: null };
+      const plain = {
+        channel: "all",
+        correlation_id: null,
+        title: null,
+        tags: null,
+        principal: null,
+        reply_to: null,
+        dedupe_key: null,
+      };
       const [lifecycle, info, actionable] = [0, 1, 2];
       const direct = version === 1
         ? { channel: "all", signal_level: info }
         : { channel: "session:brave-otter", signal_level: actionable };
-      assert.deepEqual(all(store.db, "SELECT * FROM event ORDER BY id"), [{
+      const events = all(
+        store.db,
+        `SELECT id, event_type, payload, channel, session_id, at, signal_level, correlation_id,
+           title, tags, principal, reply_to, dedupe_key FROM event ORDER BY id`,
+      );
+      assert.deepEqual(events, [{
         ...plain,
         id: 1,
         event_type: "session_registered",
@@ -130,9 +156,18 @@ for (const version of VERSIONS) {
         at: local("2026-01-09T12:00:00"),
       }]);
 
-      const moved = (at: string) => ({ consumer: "main", moved_at: local(at) });
+      const moved = (at: string) => ({
+        principal: "",
+        consumer: "main",
+        moved_at: local(at),
+        path: null,
+      });
       assert.deepEqual(
-        all(store.db, "SELECT * FROM position ORDER BY session_id DESC"),
+        all(
+          store.db,
+          `SELECT session_id, principal, consumer, event_id, moved_at, path FROM position
+           ORDER BY session_id DESC`,
+        ),
         [
           // Schema 1 had no cursors: its sessions start at their registration, else at the tip.
           {
@@ -145,9 +180,15 @@ for (const version of VERSIONS) {
       );
 
       const created_at = local("2026-01-09T12:00:00");
+      const sound = { attempts: 0, paused_reason: null };
       assert.deepEqual(
-        all(store.db, "SELECT * FROM webhook ORDER BY id"),
+        all(
+          store.db,
+          `SELECT id, url, channel, event_types, secret, active, created_at, attempts, paused_reason
+           FROM webhook ORDER BY id`,
+        ),
         version < 3 ? [] : [{
+          ...sound,
           id: 1,
           url: "http://a/",
           channel: "repo:*",
@@ -156,6 +197,7 @@ for (const version of VERSIONS) {
           active: 1,
           created_at,
         }, {
+          ...sound,
           id: 2,
           url: "http://b/",
           channel: "repo:foo",
@@ -208,7 +250,7 @@ Deno.test("openStore upgrades once: the second time nothing changes and nothing 
     openStore(path).close();
     const rows = () => {
       const db = new DatabaseSync(path);
-      const tables = ["event", "session", "position", "webhook", "sqlite_sequence"];
+      const tables = ["event", "session", "position", "delivery", "webhook", "sqlite_sequence"];
       const found = tables.map((table) => all(db, `SELECT * FROM ${table}`));
       db.close();
       return found;
