@@ -2,6 +2,7 @@
 import type { Bus, Call } from "../bus.ts";
 import { channelOfSession } from "../channel.ts";
 import type { Session, SessionState } from "../session.ts";
+import { type Consumer, consumersOf, type Position } from "../store/positions.ts";
 import { findSession, setStatus } from "../store/sessions.ts";
 import { webhooksFor } from "../store/webhooks.ts";
 import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
@@ -27,6 +28,15 @@ export function reachableBy(bus: Bus, session: Session): string[] {
   if (session.ended_at !== null) return [];
   const direct = webhooksFor(bus.store, channelOfSession(session.id)).length > 0;
   return [...bus.readers.pathsTo(session.id), ...(direct ? ["webhook"] : [])];
+}
+
+/** When, as which consumer and by which path a session was last handed something. */
+export function lastReadOf({ store }: Bus, session: Session) {
+  let last: (Consumer & Position & { path: string }) | null = null;
+  for (const { path, ...consumer } of consumersOf(store, session.id)) {
+    if (path !== null && consumer.moved_at >= (last?.moved_at ?? 0)) last = { ...consumer, path };
+  }
+  return last;
 }
 
 /** Notes what a session is doing. Its position, its name and everybody else stay as they are. */

@@ -121,6 +121,14 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
   };
 }
 
+/** How much of the log waits for a session's main consumer, counted to 1,000. */
+export function unreadOf({ store }: Bus, session: Session): number {
+  const consumer = consumerOf(session.id, MAIN);
+  const position = standing(store, consumer) ?? 0;
+  const filter = filterOf(store, { include_own: false }, { session, consumer, position });
+  return countEvents(store, position, filter, MAX_UNREAD);
+}
+
 export interface Reader {
   readonly session: Session | null;
   readonly consumer: Consumer | null;

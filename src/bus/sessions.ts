@@ -19,6 +19,7 @@ import {
   findByDisplayId,
   findSession,
   insertSession,
+  latestEnded,
   liveSessions,
   reviveSession,
   setStart,
@@ -97,6 +98,11 @@ export function livingSessions(bus: Bus): Session[] {
   return liveSessions(bus.store)
     .map((s) => ({ ...s, last_seen: Math.max(s.last_seen, heartbeats.get(s.id) ?? 0) }))
     .sort((a, b) => b.last_seen - a.last_seen);
+}
+
+/** The sessions that ended most recently, at most `limit`. */
+export function endedSessions(bus: Bus, limit: number): Session[] {
+  return latestEnded(bus.store, limit);
 }
 
 export interface Leaving {

@@ -1,5 +1,7 @@
 /** Every operation there is. A capability is added here, and every door has it. */
 import { ackEvents } from "./ack_events.ts";
+import { getDelivery } from "./get_delivery.ts";
+import { getDeliveryTimes } from "./get_delivery_times.ts";
 import { getEvents } from "./get_events.ts";
 import { listChannels } from "./list_channels.ts";
 import { listSessions } from "./list_sessions.ts";
@@ -7,6 +9,7 @@ import { notify } from "./notify.ts";
 import type { Operation } from "./operation.ts";
 import { publishEvent } from "./publish_event.ts";
 import { registerSession } from "./register_session.ts";
+import { setStatus } from "./set_status.ts";
 import { unregisterSession } from "./unregister_session.ts";
 
 export const OPERATIONS: readonly Operation[] = [
@@ -16,6 +19,9 @@ export const OPERATIONS: readonly Operation[] = [
   publishEvent,
   getEvents,
   ackEvents,
+  setStatus,
   unregisterSession,
   notify,
+  getDelivery,
+  getDeliveryTimes,
 ];

@@ -94,7 +94,7 @@ export function sessionsLivingAt(store: Store, eventId: number, at: number): Ses
 }
 
 /** The sessions that ended most recently, at most `limit`. */
-export function endedSessions(store: Store, limit: number): Session[] {
+export function latestEnded(store: Store, limit: number): Session[] {
   return rows(
     store.sql(
       "SELECT * FROM session WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?",

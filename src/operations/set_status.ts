@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { describeSession } from "../bus/presence.ts";
+import { SESSION_STATES } from "../session.ts";
+import { operation } from "./operation.ts";
+import { iso, sessionId } from "./wire.ts";
+
+export const setStatus = operation({
+  name: "set_status",
+  title: "Set status",
+  description: "Say in one line what this session is doing; others see it in list_sessions.",
+  input: z.strictObject({
+    session_id: sessionId,
+    status: z.string().max(200).optional(),
+    state: z.enum(SESSION_STATES).optional(),
+  }),
+  output: z.object({
+    session_id: z.string(),
+    status: z.string().nullable(),
+    status_at: z.string().nullable(),
+    state: z.enum(SESSION_STATES).nullable(),
+  }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: false,
+  },
+  tool: true,
+  writes: true,
+  run(bus, input, call) {
+    const session = describeSession(bus, input, call);
+    return {
+      session_id: session.id,
+      status: session.status,
+      status_at: session.status_at === null ? null : iso(session.status_at),
+      state: session.state,
+    };
+  },
+});
