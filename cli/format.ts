@@ -45,6 +45,11 @@ export interface WireSession {
   client_id: string | null;
   age_seconds: number;
   subscribed_channels: string[];
+  state: string;
+  state_since: string;
+  status: string | null;
+  unread: number;
+  reachable_by: string[];
 }
 
 export function sessionsText(sessions: readonly WireSession[]): string {
@@ -54,6 +59,9 @@ export function sessionsText(sessions: readonly WireSession[]): string {
     `    repo: ${safeLine(session.repo)}, machine: ${safeLine(session.machine)}`,
     ...(session.client_id ? [`    client_id: ${safeLine(session.client_id)}`] : []),
     `    age: ${Math.floor(session.age_seconds)}s`,
+    `    ${session.state} since ${session.state_since}, unread: ${session.unread}, ` +
+    `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
+    ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
     ...(session.session_id === session.display_id
       ? []
       : [`    session_id: ${safeLine(shortened(session.session_id))}`]),
@@ -108,4 +116,51 @@ function eventText(event: WireEvent): string {
     "",
     "",
   ].join("\n");
+}
+
+export interface WireReceipt {
+  session_id: string | null;
+  display_id: string | null;
+  state: string;
+  consumer: string | null;
+  principal: string | null;
+  path: string | null;
+  at: string | null;
+  after_ms: number | null;
+  why?: string;
+}
+
+export interface WireDelivery {
+  event_id: number;
+  event_type: string;
+  channel: string;
+  session_id: string;
+  timestamp: string;
+  audience: WireReceipt[];
+  others: WireReceipt[];
+}
+
+export function deliveryText(report: WireDelivery): string {
+  const { event_id, event_type, channel, session_id, timestamp, audience, others } = report;
+  const has = audience.filter(({ state }) => state === "has").length;
+  return [
+    `[${event_id}] ${safeLine(event_type)} (${safeLine(channel)})`,
+    `    from: ${safeLine(session_id)} at ${timestamp}`,
+    "",
+    audience.length === 0
+      ? "For nobody who was there"
+      : `Has reached ${has} of ${audience.length}:`,
+    ...audience.map(receiptLine),
+    ...(others.length === 0 ? [] : ["", "Also:", ...others.map(receiptLine)]),
+    "",
+  ].join("\n");
+}
+
+function receiptLine(receipt: WireReceipt): string {
+  const { display_id, session_id, principal, consumer, state, path, at, after_ms } = receipt;
+  const who = display_id ?? session_id ?? `${principal} ${consumer}`;
+  if (state !== "has") return `  ${safeLine(who)}: ${safeLine(receipt.why ?? state)}`;
+  return `  ${safeLine(who)}: by ${path} (${
+    safeLine(consumer ?? "")
+  }) at ${at}, after ${after_ms} ms`;
 }

@@ -1,8 +1,16 @@
+import type { Client } from "./client.ts";
 import { pretty, safeLine } from "./format.ts";
 import { EXIT, type Verb } from "./verb.ts";
 
+interface Times {
+  count: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
 export const verb: Verb = {
-  help: `Say whether the bus answers, and what it is.
+  help: `Say whether the bus answers, what it is, and how soon events were seen in the last hour.
 
 Usage: event-bus status [--json]
 
@@ -14,11 +22,21 @@ Example:
   options: {},
   async run(_args, { json, client, out }) {
     const health = await client.health();
-    if (json) out(pretty({ url: client.base, ...health }));
-    else {
-      const facts = { url: client.base, ...health };
-      out(Object.entries(facts).map(([k, v]) => `${k}: ${safeLine(String(v))}\n`).join(""));
-    }
-    return health.status === "ok" ? EXIT.done : EXIT.refused;
+    const works = health.status === "ok";
+    const facts = { url: client.base, ...health, ...(works ? await seenWithin(client) : {}) };
+    out(json ? pretty(facts) : Object.entries(facts).map(line).join(""));
+    return works ? EXIT.done : EXIT.refused;
   },
 };
+
+async function seenWithin(client: Client): Promise<{ delivery: Times }> {
+  return { delivery: await client.call<Times>("get_delivery_times", {}) };
+}
+
+function line([name, value]: [string, unknown]): string {
+  if (name !== "delivery") return `${name}: ${safeLine(String(value))}\n`;
+  const { count, p50_ms, p95_ms, p99_ms } = value as Times;
+  return count === 0
+    ? "seen in the last hour: nothing\n"
+    : `seen in the last hour: ${count} events, p50 ${p50_ms} ms, p95 ${p95_ms} ms, p99 ${p99_ms} ms\n`;
+}
