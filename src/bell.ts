@@ -9,35 +9,52 @@ export interface Bell {
   ring(): void;
   /**
    * Resolves `true` when it has rung since `seen`, at once if it already has; `false` when `signal`
-   * aborts first.
+   * aborts, or the bell is stopped, first.
    */
   wait(seen: number, signal: AbortSignal): Promise<boolean>;
+  /** Whether it was stopped: then nobody waits any more. */
+  readonly stopped: boolean;
+  /** The bus stops: every wait, now and later, ends with `false`. */
+  stop(): void;
 }
 
 export function createBell(): Bell {
   let rings = 0;
-  let sleepers = new Set<() => void>();
+  let stopped = false;
+  let sleepers = new Set<(rung: boolean) => void>();
+
+  function wakeAll(rung: boolean): void {
+    const woken = sleepers;
+    sleepers = new Set();
+    for (const wake of woken) wake(rung);
+  }
+
   return {
     get rings() {
       return rings;
     },
     ring() {
       rings++;
-      const woken = sleepers;
-      sleepers = new Set();
-      for (const wake of woken) wake();
+      wakeAll(true);
+    },
+    get stopped() {
+      return stopped;
+    },
+    stop() {
+      stopped = true;
+      wakeAll(false);
     },
     wait(seen, signal) {
-      if (signal.aborted) return Promise.resolve(false);
+      if (signal.aborted || stopped) return Promise.resolve(false);
       if (seen !== rings) return Promise.resolve(true);
       return new Promise((resolve) => {
         const leave = () => {
           sleepers.delete(wake);
           resolve(false);
         };
-        const wake = () => {
+        const wake = (rung: boolean) => {
           signal.removeEventListener("abort", leave);
-          resolve(true);
+          resolve(rung);
         };
         sleepers.add(wake);
         signal.addEventListener("abort", leave, { once: true });

@@ -91,6 +91,7 @@ export function startServer(config: Config): RunningServer {
     store,
     async close() {
       clearInterval(minute);
+      bus.bell.stop();
       await mcp.close();
       const late = setTimeout(abort, CLOSE_MS);
       await server.shutdown();

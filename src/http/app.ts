@@ -9,6 +9,7 @@ import { perform } from "../operations/perform.ts";
 import { createGuard, type GuardRules } from "./guard.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
 import { openApi } from "./openapi.ts";
+import { createStreams, type StreamLimits } from "./stream.ts";
 
 export interface Parts {
   readonly bus: Bus;
@@ -19,6 +20,8 @@ export interface Parts {
   readonly mcp: (request: Request, body: unknown, caller: Caller) => Promise<Response>;
   /** What `/health` says. */
   readonly health: () => Health;
+  /** Other limits of streams than the usual, in tests. */
+  readonly streamLimits?: StreamLimits | undefined;
 }
 
 export interface Health {
@@ -51,11 +54,13 @@ const STATUS = {
 const log = getLogger(["event-bus", "http"]);
 
 /** The application: hand it requests with `app.fetch(request, { peer })`. */
-export function createApp({ bus, operations, version, rules, mcp, health }: Parts): Hono<Door> {
+export function createApp(parts: Parts): Hono<Door> {
+  const { bus, operations, version, rules, mcp, health, streamLimits } = parts;
   const app = new Hono<Door>({ strict: false });
   const guard = createGuard(rules);
   const byName = new Map(operations.map((operation) => [operation.name, operation]));
   const description = openApi(operations, version);
+  const streams = createStreams(bus, streamLimits);
 
   const answer = async (c: Context<Door>, name: string, args: unknown) => {
     const operation = byName.get(name);
@@ -86,6 +91,7 @@ export function createApp({ bus, operations, version, rules, mcp, health }: Part
     return c.json(facts, facts.status === "ok" ? 200 : 503);
   });
   app.get("/openapi.json", (c) => c.json(description));
+  app.get("/v1/events/stream", (c) => streams(c.req.raw, c.var.caller));
   app.post("/v1/:operation", async (c) => answer(c, c.req.param("operation"), await json(c)));
   app.post("/publish/:channel{.+}", async (c) => {
     const { type = "message", tags, ...labels } = c.req.query();

@@ -1,5 +1,6 @@
 /** Describes the doors for programs, from the same schemas that check them. */
 import type { JsonSchema, Operation } from "../operations/operation.ts";
+import { streamEvents } from "../operations/stream_events.ts";
 
 /** An OpenAPI 3.1 document of every operation, `/publish` and `/health`. */
 export function openApi(operations: readonly Operation[], version: string): JsonSchema {
@@ -30,6 +31,24 @@ export function openApi(operations: readonly Operation[], version: string): Json
           ],
           requestBody: { content: { "*/*": { schema: { type: "string" } } } },
           responses: answers(publish?.outputSchema ?? {}),
+        },
+      },
+      "/v1/events/stream": {
+        get: {
+          operationId: streamEvents.name,
+          summary: streamEvents.title,
+          description: streamEvents.description,
+          parameters: [
+            { name: "Last-Event-ID", in: "header", schema: { type: "string" } },
+            ...Object.entries(streamEvents.inputSchema.properties as JsonSchema).map(
+              // A list is one parameter, its items separated by commas.
+              ([name, schema]) => ({ name, in: "query", explode: false, schema }),
+            ),
+          ],
+          responses: {
+            ...answers({}),
+            200: { description: "The stream", content: { "text/event-stream": {} } },
+          },
         },
       },
       "/health": {

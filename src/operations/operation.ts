@@ -34,11 +34,11 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   /** For an operation that can wait until there is something to answer. */
   waits?: {
     seconds(input: z.output<I>): number;
-    isEmpty(output: z.output<O>): boolean;
+    isEmpty(output: z.output<O>, input: z.output<I>): boolean;
     /** The session that waits, if it says so. */
     as(input: z.output<I>): string | undefined;
   };
-  /** Synchronous, unless it touches no store at all. */
+  /** Synchronous, unless it writes nothing. */
   run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
 }
 
@@ -57,7 +57,7 @@ export interface Operation {
   writes(input: unknown): boolean;
   /** How long a call waits for an answer that is not empty, and in whose name; 0 is not at all. */
   waiting(input: unknown): { seconds: number; as: string | undefined };
-  isEmpty(output: unknown): boolean;
+  isEmpty(output: unknown, input: unknown): boolean;
   run(bus: Bus, input: unknown, call: Call): unknown;
 }
 
@@ -86,7 +86,8 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
       seconds: definition.waits?.seconds(parsed as z.output<I>) ?? 0,
       as: definition.waits?.as(parsed as z.output<I>),
     }),
-    isEmpty: (output) => definition.waits?.isEmpty(output as z.output<O>) ?? false,
+    isEmpty: (result, parsed) =>
+      definition.waits?.isEmpty(result as z.output<O>, parsed as z.output<I>) ?? false,
     run: (bus, parsed, call) => definition.run(bus, parsed as z.output<I>, call),
   };
 }

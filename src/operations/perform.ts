@@ -40,7 +40,7 @@ export async function perform(
 /** A call as it is: in the next batch when it writes, at once when it only reads. */
 async function once(bus: Bus, operation: Operation, input: unknown, caller: Caller) {
   if (!operation.writes(input)) {
-    return await operation.run(bus, input, callBy(bus, caller, (effect) => effect()));
+    return await operation.run(bus, input, readingCall(bus, caller));
   }
   return await bus.store.inBatch(({ afterCommit }) =>
     operation.run(bus, input, callBy(bus, caller, afterCommit))
@@ -66,17 +66,28 @@ async function patiently(
   const signal = caller.signal === undefined
     ? over.signal
     : AbortSignal.any([over.signal, caller.signal]);
+  // The first at once: what clients await least patiently is the first byte.
+  caller.progress?.();
   try {
     for (;;) {
       const seen = bus.bell.rings;
       const result = await once(bus, operation, input, caller);
-      if (!operation.isEmpty(result) || !await bus.bell.wait(seen, signal)) return result;
+      if (!operation.isEmpty(result, input)) return result;
+      if (await bus.bell.wait(seen, signal)) continue;
+      // Nothing may have come because nobody looks any more: that is no empty answer.
+      if (bus.bell.stopped) throw serverStopping();
+      return result;
     }
   } finally {
     leave();
     clearTimeout(end);
     clearInterval(alive);
   }
+}
+
+/** What a reader that waits is told when the server stops; it may ask the next one. */
+export function serverStopping(): BusError {
+  return new BusError("unavailable", "Cannot wait any longer: the server is stopping");
 }
 
 /** Ends the sessions that have gone without telling. Writes nothing when there are none. */
@@ -89,7 +100,13 @@ export async function endTheGone(bus: Bus, caller: Caller): Promise<void> {
   });
 }
 
-function callBy(bus: Bus, caller: Caller, afterCommit: Call["afterCommit"]): Call {
+/** What a caller that only reads may use, now. */
+export function readingCall(bus: Bus, caller: Caller): Call {
+  return callBy(bus, caller, (effect) => effect());
+}
+
+/** A call as a caller makes it now; what it writes is durable when its effects run. */
+export function callBy(bus: Bus, caller: Caller, afterCommit: Call["afterCommit"]): Call {
   return { caller, now: bus.clock(), uuid: bus.uuid, random: bus.random, afterCommit };
 }
 

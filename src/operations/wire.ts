@@ -1,5 +1,6 @@
 /** The shapes that several operations share on the wire. */
 import { z } from "zod";
+import { MAX_CONSUMER_LENGTH } from "../bus/positions.ts";
 import { MAX_CHANNEL_LENGTH } from "../channel.ts";
 import type { Event } from "../event.ts";
 import { MAX_LABEL_LENGTH, SIGNAL_LEVELS } from "../event.ts";
@@ -11,6 +12,22 @@ export const label = z.string().min(1).max(MAX_LABEL_LENGTH);
 export const sessionId = z.string().max(MAX_CHANNEL_LENGTH);
 
 export const signalLevel = z.enum(SIGNAL_LEVELS);
+
+/** Room for a long list of types, and a bound on what one filter costs. */
+const types = z.array(label).max(100);
+
+/** Who reads, from where, and what it asks to see: the same for a page and for a stream. */
+export const wantedInput = {
+  cursor: z.string().optional(),
+  session_id: sessionId.optional(),
+  consumer: z.string().min(1).max(MAX_CONSUMER_LENGTH).optional(),
+  channel: z.string().optional(),
+  event_types: types.optional(),
+  exclude_types: types.optional(),
+  correlation_id: z.string().optional(),
+  min_level: signalLevel.optional(),
+  include_own: z.boolean().default(false),
+};
 
 export const wireEvent = z.object({
   id: z.int(),
