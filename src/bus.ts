@@ -3,14 +3,19 @@
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
 import { type Bell, createBell } from "./bell.ts";
+import { type Courier, createCourier } from "./courier.ts";
 import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
+import type { EventFilter } from "./filter.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import type { Store } from "./store/open.ts";
 
 export interface Bus {
   readonly store: Store;
   readonly bell: Bell;
+  /** Rung when a webhook came, went, was paused or resumed: who sends to them looks only then. */
+  readonly webhookBell: Bell;
+  readonly courier: Courier;
   readonly desktop: Desktop;
   readonly readers: Readers;
   /** What was last shown without being marked, by consumer; an acknowledgement goes by it. */
@@ -28,17 +33,25 @@ export interface Bus {
 }
 
 /** What a bus is made of; the rest of it begins empty. */
-export type BusParts = Omit<Bus, "bell" | "readers" | "peeks">;
+export type BusParts = Omit<Bus, "bell" | "webhookBell" | "courier" | "readers" | "peeks"> & {
+  courier?: Courier;
+};
 
 export function createBus(parts: BusParts): Bus {
-  return { ...parts, bell: createBell(), readers: createReaders(), peeks: new Map() };
+  return {
+    courier: createCourier(),
+    ...parts,
+    bell: createBell(),
+    webhookBell: createBell(),
+    readers: createReaders(),
+    peeks: new Map(),
+  };
 }
 
 /** A page that was shown and not yet acknowledged. */
 export interface Peek {
   readonly through: number;
-  readonly filter: string;
-  readonly count: number;
+  readonly filter: EventFilter;
 }
 
 /** Who is calling, as the door found out; nothing here is the caller's own claim. */

@@ -20,6 +20,8 @@ export interface Config {
   /** Names, beside loopback and addresses, under which the server may be called. */
   readonly allowed_hosts: readonly string[];
   readonly allowed_origins: readonly string[];
+  /** How long a webhook may fail before it is paused. */
+  readonly webhook_give_up_hours: number;
   /** Where a client finds the bus: as configured, else the one on this machine. */
   readonly url: string;
   readonly dataDir: string;
@@ -72,6 +74,7 @@ const SETTINGS = {
   token_file: { env: "EVENT_BUS_TOKEN_FILE", parse: text },
   allowed_hosts: { env: "EVENT_BUS_ALLOWED_HOSTS", parse: list },
   allowed_origins: { env: "EVENT_BUS_ALLOWED_ORIGINS", parse: list },
+  webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
   url: { env: "EVENT_BUS_URL", parse: url },
 } satisfies Record<string, Setting<unknown>>;
 
@@ -121,6 +124,7 @@ export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(
     token: () => lookUp(get, "EVENT_BUS_TOKEN") ?? readToken(tokenFile),
     allowed_hosts: setting("allowed_hosts") ?? [],
     allowed_origins: setting("allowed_origins") ?? [],
+    webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
     url: setting("url") ?? localUrl(file),
     dataDir,
     usesDefaultDb: db === undefined,
@@ -236,6 +240,15 @@ function port(value: unknown): number {
   const number = typeof value === "string" && /^[0-9]{1,5}$/.test(value) ? Number(value) : value;
   if (typeof number !== "number" || !Number.isInteger(number) || number < 0 || number > 65535) {
     throw new Error("a port is a whole number from 0 to 65535");
+  }
+  return number;
+}
+
+/** More than a year is no patience but a forgotten webhook. */
+function hours(value: unknown): number {
+  const number = typeof value === "string" && /^[0-9.]{1,10}$/.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !(number > 0 && number <= 24 * 366)) {
+    throw new Error("a number of hours, more than 0 and at most a year, is expected");
   }
   return number;
 }

@@ -14,6 +14,7 @@ import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
+import { startWebhooks } from "./webhooks.ts";
 
 export interface RunningServer {
   /** Where it answers, without a path: `http://127.0.0.1:8080`. */
@@ -27,6 +28,7 @@ export interface RunningServer {
 const CLOSE_MS = 5000;
 /** How often heartbeats are written and the silent are ended. */
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 const log = getLogger(["event-bus", "server"]);
 
@@ -80,6 +82,7 @@ export function startServer(config: Config): RunningServer {
     health: healthOf(store),
   });
   serve((request, peer) => app.fetch(request, { peer }));
+  const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
   const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
   void everyMinute(bus);
 
@@ -94,7 +97,7 @@ export function startServer(config: Config): RunningServer {
       bus.bell.stop();
       await mcp.close();
       const late = setTimeout(abort, CLOSE_MS);
-      await server.shutdown();
+      await Promise.all([server.shutdown(), webhooks.close(CLOSE_MS)]);
       clearTimeout(late);
       await writeHeartbeats(store);
       store.close();

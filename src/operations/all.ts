@@ -5,12 +5,17 @@ import { getDeliveryTimes } from "./get_delivery_times.ts";
 import { getEvents } from "./get_events.ts";
 import { listChannels } from "./list_channels.ts";
 import { listSessions } from "./list_sessions.ts";
+import { listWebhooks } from "./list_webhooks.ts";
 import { notify } from "./notify.ts";
 import type { Operation } from "./operation.ts";
 import { publishEvent } from "./publish_event.ts";
 import { registerSession } from "./register_session.ts";
+import { registerWebhook } from "./register_webhook.ts";
 import { setStatus } from "./set_status.ts";
+import { setWebhookActive } from "./set_webhook_active.ts";
+import { testWebhook } from "./test_webhook.ts";
 import { unregisterSession } from "./unregister_session.ts";
+import { unregisterWebhook } from "./unregister_webhook.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   registerSession,
@@ -24,4 +29,9 @@ export const OPERATIONS: readonly Operation[] = [
   notify,
   getDelivery,
   getDeliveryTimes,
+  registerWebhook,
+  listWebhooks,
+  setWebhookActive,
+  unregisterWebhook,
+  testWebhook,
 ];

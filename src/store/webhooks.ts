@@ -57,10 +57,20 @@ export function allWebhooks(store: Store): Webhook[] {
   return store.sql("SELECT * FROM webhook ORDER BY id DESC").all().map(webhookOf);
 }
 
-/** The active webhooks that hear a channel. */
+export function countWebhooks(store: Store): number {
+  return (store.sql("SELECT count(*) AS n FROM webhook").get() as { n: number }).n;
+}
+
+/** The ids of those to send to. */
+export function activeWebhooks(store: Store): number[] {
+  const rows = store.sql("SELECT id FROM webhook WHERE active = 1 ORDER BY id").all();
+  return rows.map((row) => (row as { id: number }).id);
+}
+
+/** The active webhooks that hear a channel and whose receivers answer. */
 export function webhooksFor(store: Store, channel: string): Webhook[] {
   return store.sql(
-    `SELECT * FROM webhook WHERE active = 1 AND (channel IS NULL OR channel = ?
+    `SELECT * FROM webhook WHERE active = 1 AND failing_since IS NULL AND (channel IS NULL OR channel = ?
        OR (channel LIKE '%*' AND substr(?, 1, length(channel) - 1) = substr(channel, 1, length(channel) - 1)))`,
   ).all(channel, channel).map(webhookOf);
 }
@@ -70,18 +80,18 @@ export function deleteWebhook(store: Store, id: number): boolean {
   return store.sql("DELETE FROM webhook WHERE id = ?").run(id).changes === 1;
 }
 
-/** Pauses or resumes; resuming forgets the failures. Answers whether there is such a webhook. */
+/** Pauses or resumes; resuming forgets the failures. Only inside a batch. */
 export function setWebhookActive(
   store: Store,
   id: number,
   active: boolean,
   reason: string | null = null,
-): boolean {
-  return store.sql(
+): void {
+  store.sql(
     `UPDATE webhook SET active = ?1, paused_reason = ?2,
        attempts = iif(?1, 0, attempts), failing_since = iif(?1, NULL, failing_since), retry_at = NULL
      WHERE id = ?3`,
-  ).run(active ? 1 : 0, reason, id).changes === 1;
+  ).run(active ? 1 : 0, reason, id);
 }
 
 /** Notes a delivery that arrived. */
