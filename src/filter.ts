@@ -1,4 +1,5 @@
 /** Which events a reader is shown. The same filter decides in SQL and, for the record, in memory. */
+import { channelOfSession, channelsOf } from "./channel.ts";
 import { type Event, levelRank, type SignalLevel } from "./event.ts";
 
 export interface EventFilter {
@@ -15,13 +16,26 @@ export interface EventFilter {
   /** Only what cannot wait. */
   urgent?: Urgency | undefined;
   /** Leaves out what the urgent consumer has shown already. */
-  shown?: { readonly urgency: Urgency; readonly through: number } | undefined;
+  shown?: Shown | undefined;
+}
+
+/** What was shown by another consumer: from one event, exclusive, through another what passed its filter. */
+export interface Shown {
+  readonly from: number;
+  readonly through: number;
+  readonly filter: EventFilter;
 }
 
 /** What cannot wait for a session: direct messages, and actionable events on its channels. */
 export interface Urgency {
   readonly direct: string;
   readonly channels: readonly string[];
+}
+
+/** What cannot wait for this session, where it works now. */
+export function urgencyOf(session: { id: string; repo: string; machine: string }): Urgency {
+  const direct = channelOfSession(session.id);
+  return { direct, channels: channelsOf(session).filter((channel) => channel !== direct) };
 }
 
 /** Whether a filter lets an event pass; the same answer as the SQL of `store/events.ts`. */
@@ -35,8 +49,11 @@ export function matches(event: Event, filter: EventFilter): boolean {
     exclude_types?.includes(event.event_type) !== true &&
     (filter.not_from === undefined || event.session_id !== filter.not_from) &&
     (filter.urgent === undefined || isUrgent(event, filter.urgent)) &&
-    !(filter.shown !== undefined && event.id <= filter.shown.through &&
-      isUrgent(event, filter.shown.urgency));
+    !(filter.shown !== undefined && wasShown(event, filter.shown));
+}
+
+function wasShown(event: Event, { from, through, filter }: Shown): boolean {
+  return event.id > from && event.id <= through && matches(event, filter);
 }
 
 function isUrgent(event: Event, { direct, channels }: Urgency): boolean {

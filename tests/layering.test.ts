@@ -71,7 +71,7 @@ const IMPORTS = FILES.flatMap(importsOf);
 /** The rooms in their order: each may import itself and those before it. */
 const ROOMS: readonly [room: string, files: RegExp][] = [
   ["errors", /^src\/(errors|config|build|words)\.ts$/],
-  ["nouns", /^src\/(event|session|channel|desktop|filter|delivery)\.ts$/],
+  ["nouns", /^src\/(event|session|channel|desktop|filter|delivery|courier|webhook_url)\.ts$/],
   ["store", /^src\/store\//],
   ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],

@@ -1,12 +1,13 @@
 /** The rules of positions: a reader holds nothing but a cursor, it moves forward, and every move is on record. */
-import type { Bus, Call } from "../bus.ts";
+import type { Bus, Call, Peek } from "../bus.ts";
 import { BusError } from "../errors.ts";
 import { parseCursor } from "../event.ts";
-import type { EventFilter } from "../filter.ts";
+import { type EventFilter, urgencyOf } from "../filter.ts";
+import type { Session } from "../session.ts";
 import { insertDelivery } from "../store/deliveries.ts";
-import { countBetween, tip } from "../store/events.ts";
+import { countEvents, tip } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
-import { type Consumer, findPosition, setPosition } from "../store/positions.ts";
+import { type Consumer, findPosition, type Position, setPosition } from "../store/positions.ts";
 import { findSession } from "../store/sessions.ts";
 import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
 
@@ -20,6 +21,9 @@ export const MAX_CONSUMER_LENGTH = 64;
 
 /** Nobody acknowledges page by page in larger steps than this; beyond it the record stops counting. */
 const MAX_COUNT = 10_000;
+
+/** Consumers without a session may have any name; the oldest page that nobody marked is forgotten. */
+export const MAX_PEEKS = 10_000;
 
 export const consumerOf = (sessionId: string, name: string): Consumer => ({
   session_id: sessionId,
@@ -58,7 +62,8 @@ export function standingOfMain(store: Store, sessionId: string): number {
 
 /** Lets a consumer begin after an event. No move, so nothing on record. */
 export function startAt(store: Store, consumer: Consumer, eventId: number, now: number): void {
-  setPosition(store, consumer, { event_id: eventId, moved_at: now, path: null });
+  const nothing = { path: null, span_from: null, span_filter: null };
+  setPosition(store, consumer, { event_id: eventId, moved_at: now, ...nothing });
 }
 
 export interface Move {
@@ -71,7 +76,8 @@ export interface Move {
 /** Moves a position and writes down what was handed over on the way. */
 export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void {
   const { path } = call.caller;
-  setPosition(bus.store, consumer, { event_id: move.through, moved_at: call.now, path });
+  const span = spanOf(findPosition(bus.store, consumer), move);
+  setPosition(bus.store, consumer, { event_id: move.through, moved_at: call.now, path, ...span });
   insertDelivery(bus.store, consumer, {
     from_id: move.from,
     through_id: move.through,
@@ -82,14 +88,40 @@ export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void
   });
 }
 
-/** Remembers a page that was shown without being marked, until it is acknowledged. */
-export function remember(
-  bus: Bus,
-  consumer: Consumer,
-  page: { through: number; filter: EventFilter; count: number },
-): void {
-  const { through, count } = page;
-  bus.peeks.set(keyOf(consumer), { through, count, filter: JSON.stringify(page.filter) });
+/** The last stretch that a consumer has read with one filter, without a gap, up to where it stands. */
+function spanOf(before: Position | null, { from, through, filter }: Move) {
+  if (through < from) {
+    return before?.span_from != null && before.span_from < through
+      ? { span_from: before.span_from, span_filter: before.span_filter }
+      : { span_from: null, span_filter: null };
+  }
+  const goesOn = before?.event_id === from && before.span_filter === filter;
+  return { span_from: goesOn ? before.span_from : from, span_filter: filter };
+}
+
+/**
+ * What the urgent consumer has shown beyond where main stands. By the filter that it was shown
+ * with, so that what that filter hid, or what the session heard elsewhere, is not taken for shown.
+ */
+export function shownBy(store: Store, sessionId: string, main: number): EventFilter["shown"] {
+  const urgent = findPosition(store, consumerOf(sessionId, URGENT));
+  if (urgent === null || urgent.event_id <= main) return undefined;
+  const { span_from, span_filter, event_id: through } = urgent;
+  if (span_from === null || span_filter === null) return undefined;
+  const filter = JSON.parse(span_filter) as EventFilter;
+  return { from: Math.max(span_from, main), through, filter };
+}
+
+/** Remembers what was shown without being marked, until it, or a part of it, is acknowledged. */
+export function remember(bus: Bus, consumer: Consumer, page: Peek): void {
+  const key = keyOf(consumer);
+  bus.peeks.delete(key);
+  bus.peeks.set(key, page);
+  if (bus.peeks.size <= MAX_PEEKS) return;
+  for (const oldest of bus.peeks.keys()) {
+    bus.peeks.delete(oldest);
+    break;
+  }
 }
 
 export interface Acknowledgement {
@@ -119,17 +151,50 @@ export function acknowledge(bus: Bus, ack: Acknowledgement, call: Call) {
       saved,
     );
   }
+  if (session !== null && consumer.name === URGENT) checkBehind(bus.store, session.id, cursor);
   if (previous === null) startAt(bus.store, consumer, cursor, call.now);
-  else if (cursor !== from) {
-    // The page that this acknowledges says what it left out; without one, all of it was dealt with.
-    const peek = bus.peeks.get(keyOf(consumer));
-    const { filter, count } = peek?.through === cursor
-      ? peek
-      : { filter: "{}", count: countBetween(bus.store, from, cursor, MAX_COUNT) };
-    move(bus, consumer, { from, through: cursor, filter, count }, call);
-  }
-  call.afterCommit(() => bus.peeks.delete(keyOf(consumer)));
+  else if (cursor !== from) move(bus, consumer, moveTo(bus, consumer, session, from, cursor), call);
+  call.afterCommit(() => forget(bus, consumer, cursor));
   return { session_id: session?.id ?? null, consumer: consumer.name, cursor, previous };
+}
+
+/** Main has passed what lies before it, and urgent with it. */
+function checkBehind(store: Store, sessionId: string, cursor: number): void {
+  const main = standingOfMain(store, sessionId);
+  if (cursor >= main) return;
+  throw new BusError(
+    "conflict",
+    `Cannot move urgent to ${cursor}: main has read through ${main}; move main back instead`,
+    { cursor: String(main) },
+  );
+}
+
+/** What lies beyond an acknowledged part stays to be acknowledged. */
+function forget(bus: Bus, consumer: Consumer, cursor: number): void {
+  const key = keyOf(consumer);
+  if ((bus.peeks.get(key)?.through ?? 0) <= cursor) bus.peeks.delete(key);
+}
+
+/** What was shown says what it left out; without it, all that is acknowledged was dealt with. */
+function moveTo(
+  bus: Bus,
+  consumer: Consumer,
+  session: Session | null,
+  from: number,
+  through: number,
+): Move {
+  if (through < from) return { from, through, filter: "{}", count: 0 };
+  const peek = bus.peeks.get(keyOf(consumer));
+  const filter = peek !== undefined && through <= peek.through
+    ? peek.filter
+    : everythingFor(consumer, session);
+  const count = countEvents(bus.store, from, filter, MAX_COUNT, through);
+  return { from, through, filter: JSON.stringify(filter), count };
+}
+
+function everythingFor({ name }: Consumer, session: Session | null): EventFilter {
+  if (name !== URGENT || session === null) return {};
+  return { not_from: session.id, urgent: urgencyOf(session) };
 }
 
 const keyOf = ({ session_id, principal, name }: Consumer): string =>

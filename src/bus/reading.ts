@@ -1,9 +1,8 @@
 /** The one way to read: which events, where the position goes, and what is left. */
 import type { Bus, Call } from "../bus.ts";
-import { channelOfSession, channelsOf } from "../channel.ts";
 import { BusError } from "../errors.ts";
 import { type Event, parseCursor, type SignalLevel } from "../event.ts";
-import type { EventFilter, Urgency } from "../filter.ts";
+import { type EventFilter, urgencyOf } from "../filter.ts";
 import type { Session } from "../session.ts";
 import { countEvents, readEvents, tip } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
@@ -14,6 +13,7 @@ import {
   MAIN,
   move,
   remember,
+  shownBy,
   standing,
   startAt,
   URGENT,
@@ -63,6 +63,11 @@ export function mayConsume(reading: Reading): boolean {
   return isSubscription(reading) || !isNarrowed(reading);
 }
 
+/** Whether a read may give a consumer its start: one of no session begins with its first call. */
+export function mayBegin({ resume, session_id, consumer }: Reading): boolean {
+  return resume && !session_id && consumer !== undefined;
+}
+
 /** On a consumer of its own a narrowed read is a subscription, and passes what it leaves out. */
 function isSubscription({ consumer }: Wanted): boolean {
   return consumer !== undefined && consumer !== MAIN && consumer !== URGENT;
@@ -99,19 +104,22 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
   const count = page.events.length;
   const { through } = page;
   let standsAt = position ?? through;
+  if (resumed && consumer !== null && position === null) {
+    startAt(store, consumer, start, call.now);
+    standsAt = start;
+  }
   if (resumed && consumer !== null && mayConsume(reading)) {
     // Nobody is there to see the page any more: then it stays unread.
     if (call.caller.signal?.aborted) {
       throw new BusError("caller_left", "Cannot hand over events: the caller left");
     }
-    if (position === null) startAt(store, consumer, start, call.now);
     if (through > start) {
       const done = { from: start, through, filter: JSON.stringify(filter), count };
       move(bus, consumer, done, call);
     }
     standsAt = through;
-  } else if (resumed && consumer !== null && count > 0) {
-    remember(bus, consumer, { through, filter, count });
+  } else if (resumed && consumer !== null && through > start) {
+    call.afterCommit(() => remember(bus, consumer, { through, filter }));
   }
   return {
     events: reading.order === "desc" && !newest ? page.events.reverse() : page.events,
@@ -147,16 +155,13 @@ export function readerOf(bus: Bus, wanted: Wanted, call: Call): Reader {
 }
 
 /** What a consumer is shown: what it asked for, without its own events and what it has seen already. */
-export function filterOf(store: Store, wanted: Wanted, { session, consumer }: Reader): EventFilter {
+export function filterOf(store: Store, wanted: Wanted, reader: Reader): EventFilter {
+  const { session, consumer, position } = reader;
   const filter = narrowing(store, wanted);
   if (session === null || consumer === null) return filter;
-  const urgency = urgencyOf(session);
   if (!wanted.include_own) filter.not_from = session.id;
-  if (consumer.name === URGENT) filter.urgent = urgency;
-  if (consumer.name === MAIN) {
-    const through = standing(store, consumerOf(session.id, URGENT)) ?? 0;
-    filter.shown = { urgency, through };
-  }
+  if (consumer.name === URGENT) filter.urgent = urgencyOf(session);
+  if (consumer.name === MAIN) filter.shown = shownBy(store, session.id, position ?? 0);
   return filter;
 }
 
@@ -166,12 +171,6 @@ function narrowing(store: Store, wanted: Wanted): EventFilter {
     ? undefined
     : resolveChannel(store, wanted.channel).channel;
   return { channel, event_types, exclude_types, correlation_id, min_level };
-}
-
-/** What cannot wait for a session. */
-export function urgencyOf(session: Session): Urgency {
-  const direct = channelOfSession(session.id);
-  return { direct, channels: channelsOf(session).filter((channel) => channel !== direct) };
 }
 
 function cannotResume(sessionId: string | undefined): BusError {

@@ -1,6 +1,6 @@
 /** Queries of the log. Every one that runs per call walks an index and stops at a bound. */
 import { ANONYMOUS, type Event, levelRank, type NewEvent, SIGNAL_LEVELS } from "../event.ts";
-import type { EventFilter, Urgency } from "../filter.ts";
+import type { EventFilter, Shown, Urgency } from "../filter.ts";
 import type { Store } from "./open.ts";
 
 export interface Page {
@@ -58,14 +58,6 @@ export function findDuplicate(
   return row === undefined ? null : eventOf(row as unknown as EventRow);
 }
 
-/** How many events there are after one id, through another; counted to `atMost`. */
-export function countBetween(store: Store, from: number, through: number, atMost: number): number {
-  const row = store.sql(
-    "SELECT count(*) AS n FROM (SELECT 1 FROM event WHERE id > ? AND id <= ? LIMIT ?)",
-  ).get(from, through, atMost);
-  return (row as { n: number }).n;
-}
-
 /** The newest id ever given out, 0 in an empty log; stays when the event itself is gone. */
 export function tip(store: Store): number {
   const row = store.sql("SELECT seq FROM sqlite_sequence WHERE name = 'event'").get() as
@@ -104,14 +96,15 @@ export function readEvents(
   return { events, through, more: full || scan.cut };
 }
 
-/** How many matching events follow `after`, counted to `atMost`. */
+/** How many matching events follow `after`, at most through another id; counted to `atMost`. */
 export function countEvents(
   store: Store,
   after: number,
   filter: EventFilter,
   atMost: number,
+  through = Math.max(after, tip(store)),
 ): number {
-  const scan = scanOf(store, after, Math.max(after, tip(store)), filter, false);
+  const scan = scanOf(store, after, through, filter, false);
   const row = store.sql(
     `SELECT count(*) AS n FROM (SELECT 1 FROM event WHERE ${scan.where} ORDER BY id LIMIT ?)`,
   ).get(...scan.values, atMost);
@@ -138,29 +131,7 @@ function scanOf(
   filter: EventFilter,
   backwards: boolean,
 ): Scan {
-  const equal: [column: string, value: string][] = [];
-  const checked: [condition: string, ...values: (string | number)[]][] = [];
-  if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
-  if (filter.channel !== undefined) equal.push(["channel", filter.channel]);
-  const [type, ...otherTypes] = filter.event_types ?? [];
-  if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
-  else if (type !== undefined) checked.push([`event_type IN ${LIST}`, json(filter.event_types)]);
-  if (filter.channel_prefix !== undefined) {
-    const { channel_prefix: prefix } = filter;
-    checked.push(["substr(channel, 1, length(?)) = ?", prefix, prefix]);
-  }
-  if (filter.min_level !== undefined && filter.min_level !== "lifecycle") {
-    checked.push(["signal_level >= ?", levelRank(filter.min_level)]);
-  }
-  if (filter.exclude_types !== undefined && filter.exclude_types.length > 0) {
-    checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
-  }
-  if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
-  if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
-  if (filter.shown !== undefined) {
-    const { urgency, through } = filter.shown;
-    checked.push([`NOT (id <= ? AND ${URGENT})`, through, ...urgencyValues(urgency)]);
-  }
+  const { equal, checked } = conditionsOf(filter);
 
   // The first equality walks its index; a second one is checked on the rows that it finds.
   const [walked, ...rest] = equal;
@@ -191,6 +162,50 @@ function scanOf(
     to: range.to,
     cut,
   };
+}
+
+interface Conditions {
+  /** What an index can walk. */
+  equal: [column: string, value: string][];
+  /** What is looked at row by row. */
+  checked: [condition: string, ...values: (string | number)[]][];
+}
+
+function conditionsOf(filter: EventFilter): Conditions {
+  const equal: Conditions["equal"] = [];
+  const checked: Conditions["checked"] = [];
+  if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
+  if (filter.channel !== undefined) equal.push(["channel", filter.channel]);
+  const [type, ...otherTypes] = filter.event_types ?? [];
+  if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
+  else if (type !== undefined) checked.push([`event_type IN ${LIST}`, json(filter.event_types)]);
+  if (filter.channel_prefix !== undefined) {
+    const { channel_prefix: prefix } = filter;
+    checked.push(["substr(channel, 1, length(?)) = ?", prefix, prefix]);
+  }
+  if (filter.min_level !== undefined && filter.min_level !== "lifecycle") {
+    checked.push(["signal_level >= ?", levelRank(filter.min_level)]);
+  }
+  if (filter.exclude_types !== undefined && filter.exclude_types.length > 0) {
+    checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
+  }
+  if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+  if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
+  if (filter.shown !== undefined) checked.push(notShown(filter.shown));
+  return { equal, checked };
+}
+
+/** `IS`, because a thread may be absent, and what is unknown would hide the event. */
+function notShown({ from, through, filter }: Shown): Conditions["checked"][number] {
+  const { equal, checked } = conditionsOf(filter);
+  const conditions = [...equal.map(([column]) => `${column} IS ?`), ...checked.map(([c]) => c)];
+  return [
+    `NOT (${["id > ? AND id <= ?", ...conditions].join(" AND ")})`,
+    from,
+    through,
+    ...equal.map(([, value]) => value),
+    ...checked.flatMap(([, ...values]) => values),
+  ];
 }
 
 /** A list bound as one JSON text, so that the statement is the same for lists of any length. */

@@ -14,12 +14,16 @@ export interface Position {
   readonly moved_at: number;
   /** How it was last moved; null when it only was set to its start. */
   readonly path: string | null;
+  /** From here, exclusive, it has read with one filter; null when nothing was handed over. */
+  readonly span_from: number | null;
+  /** JSON of that filter. */
+  readonly span_filter: string | null;
 }
 
 /** Where a consumer stands, or null when it has never read. */
 export function findPosition(store: Store, consumer: Consumer): Position | null {
   const row = store.sql(
-    `SELECT event_id, moved_at, path FROM position
+    `SELECT event_id, moved_at, path, span_from, span_filter FROM position
      WHERE session_id = ? AND principal = ? AND consumer = ?`,
   ).get(consumer.session_id, consumer.principal, consumer.name);
   return (row ?? null) as Position | null;
@@ -28,10 +32,11 @@ export function findPosition(store: Store, consumer: Consumer): Position | null 
 /** Sets a position; the rules decide which direction is allowed. Only inside a batch. */
 export function setPosition(store: Store, consumer: Consumer, position: Position): void {
   store.sql(
-    `INSERT INTO position (session_id, principal, consumer, event_id, moved_at, path)
-     VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO position
+       (session_id, principal, consumer, event_id, moved_at, path, span_from, span_filter)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET event_id = excluded.event_id, moved_at = excluded.moved_at,
-       path = excluded.path`,
+       path = excluded.path, span_from = excluded.span_from, span_filter = excluded.span_filter`,
   ).run(
     consumer.session_id,
     consumer.principal,
@@ -39,6 +44,8 @@ export function setPosition(store: Store, consumer: Consumer, position: Position
     position.event_id,
     position.moved_at,
     position.path,
+    position.span_from,
+    position.span_filter,
   );
 }
 
@@ -54,7 +61,7 @@ export function removeConsumer(store: Store, consumer: Consumer): void {
 /** The consumers of a session, or of all principals (`""`). */
 export function consumersOf(store: Store, sessionId: string): (Consumer & Position)[] {
   return store.sql(
-    `SELECT session_id, principal, consumer AS name, event_id, moved_at, path FROM position
-     WHERE session_id = ?`,
+    `SELECT session_id, principal, consumer AS name, event_id, moved_at, path, span_from,
+       span_filter FROM position WHERE session_id = ?`,
   ).all(sessionId) as unknown as (Consumer & Position)[];
 }

@@ -23,6 +23,8 @@ CREATE TABLE position (
   event_id   INTEGER NOT NULL,                   -- read through this id, inclusive
   moved_at   INTEGER NOT NULL,
   path       TEXT,                               -- how it was last moved
+  span_from  INTEGER,                            -- from here, exclusive, it has read …
+  span_filter TEXT,                              -- … with this one filter
   PRIMARY KEY (session_id, principal, consumer)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO position (session_id, consumer, event_id, moved_at)
