@@ -7,7 +7,6 @@ import { type Courier, createCourier } from "./courier.ts";
 import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
 import type { EventFilter } from "./filter.ts";
-import type { EventFilter } from "./filter.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import type { Store } from "./store/open.ts";
 
