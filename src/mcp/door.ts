@@ -13,6 +13,10 @@ import {
 import type { Bus, Caller } from "../bus.ts";
 import { BusError } from "../errors.ts";
 import type { Operation } from "../operations/operation.ts";
+import { Follower } from "./follower.ts";
+import { createHints } from "./hints.ts";
+import { createListening, isListenRequest, MAX_LISTENERS } from "./listen.ts";
+import { createResources } from "./resources.ts";
 import { serverFactory, type ServerParts } from "./server.ts";
 import { IDLE_MS, MAX_SESSIONS, type SessionLimits, Sessions } from "./sessions.ts";
 import { createTools } from "./tools.ts";
@@ -32,6 +36,8 @@ export interface McpDoor {
 export interface McpDoorOptions {
   /** Limits of sessions other than the usual, and their clock. */
   readonly sessions?: Partial<SessionLimits>;
+  /** How many streams of 2026-07-28 may be open, other than the usual. */
+  readonly maxListeners?: number;
   /** Adds to every server that is made; for fixtures of tests. */
   readonly extend?: ServerParts["extend"];
 }
@@ -44,15 +50,27 @@ export function createMcpDoor(
   options: McpDoorOptions = {},
 ): McpDoor {
   const callers = new WeakMap<Request, Caller>();
+  const hints = createHints(bus);
+  const resources = createResources(bus);
   const makeServer = serverFactory({
     version,
     tools: createTools(bus, operations),
+    resources,
     callerOf: (context) => callerOf(context, callers),
     extend: options.extend,
   });
-  const modern = createMcpHandler(makeServer, {
-    legacy: "reject",
-    onerror: (failure) => log.debug("refused a request: {reason}", { reason: failure.message }),
+  const makeModern = () => makeServer("listen");
+  const onerror = (failure: Error) =>
+    log.debug("refused a request: {reason}", { reason: failure.message });
+  const modern = createMcpHandler(makeModern, { legacy: "reject", onerror });
+  // Its first byte leaves at once: a client must not take a long wait for a dead server.
+  const waiting = createMcpHandler(makeModern, { legacy: "reject", responseMode: "sse", onerror });
+  const listening = createListening({
+    hints,
+    resources,
+    makeServer: makeModern,
+    max: options.maxListeners ?? MAX_LISTENERS,
+    onerror,
   });
   const sessions = new Sessions({
     idleMs: IDLE_MS,
@@ -61,6 +79,11 @@ export function createMcpDoor(
     ...options.sessions,
   });
   let closed = false;
+
+  function serveModern(request: Request, body: unknown): Promise<Response> {
+    if (isListenRequest(body)) return listening.fetch(request, body);
+    return (waits(body) ? waiting : modern).fetch(request, { parsedBody: body ?? null });
+  }
 
   async function post(request: Request, body: unknown): Promise<Response> {
     if (isInitializeRequest(body) && sessions.makeRoom()) return initialize(request, body);
@@ -74,20 +97,23 @@ export function createMcpDoor(
   }
 
   async function initialize(request: Request, body: unknown): Promise<Response> {
-    const server = makeServer();
+    const follower = new Follower(hints, (uri) => {
+      server.sendResourceUpdated({ uri }).catch(onerror);
+    });
+    const server = makeServer(follower);
     const transport = new Transport({ sessionIdGenerator: () => crypto.randomUUID() });
     await server.connect(transport);
     const response = await serve(transport, request, body);
     const id = transport.sessionId;
     if (id === undefined) return response;
-    sessions.add(id, { server, transport });
+    sessions.add(id, { server, transport, follower });
     return await sessions.answer(id, () => Promise.resolve(response));
   }
 
   /** A call without a session, or with one that is gone: answered all the same, by a server of its own. */
   async function serveAlone(request: Request, body: unknown): Promise<Response> {
     const transport = new Transport();
-    await makeServer().connect(transport);
+    await makeServer(null).connect(transport);
     return await serve(transport, request, body);
   }
 
@@ -97,7 +123,10 @@ export function createMcpDoor(
     if (id === null) return refuse(405, NO_SESSION_NAMED, "Only POST works without a session");
     const session = sessions.find(id);
     if (session === null) return sessionNotFound();
-    const response = await sessions.answer(id, () => serve(session.transport, request, undefined));
+    const response = await sessions.answer(id, async () => {
+      const answer = await serve(session.transport, request, undefined);
+      return isStream(answer) ? session.follower.carriedBy(answer) : answer;
+    });
     if (request.method === "DELETE" && response.ok) sessions.giveUp(id);
     return response;
   }
@@ -108,17 +137,25 @@ export function createMcpDoor(
       const legacy = given.method !== "POST" || await isLegacyRequest(given, body ?? null);
       const request = legacy ? widened(given) : given;
       callers.set(request, { ...caller, signal: caller.signal ?? given.signal });
-      if (!legacy) return withCharset(await modern.fetch(request, { parsedBody: body ?? null }));
+      if (!legacy) return withCharset(await serveModern(request, body));
       if (request.method === "POST") return withCharset(await post(request, body));
       if (SESSION_METHODS.has(request.method)) return withCharset(await ofSession(request));
       return refuse(405, NO_SESSION_NAMED, "Only POST, GET and DELETE are served");
     },
     async close() {
       closed = true;
+      // What is being answered in this turn still gets its answer.
+      await new Promise((resolve) => setImmediate(resolve));
       sessions.close();
-      await modern.close();
+      await Promise.all([listening, modern, waiting].map((served) => served.close()));
     },
   };
+}
+
+/** Whether a message is a call that may wait for its answer. */
+function waits(body: unknown): boolean {
+  const { params } = (body ?? {}) as { params?: { arguments?: { wait_seconds?: unknown } } };
+  return Number(params?.arguments?.wait_seconds) > 0;
 }
 
 const SESSION_HEADER = "mcp-session-id";
@@ -134,9 +171,24 @@ function serve(transport: Transport, request: Request, body: unknown): Promise<R
 function callerOf(context: ServerContext, callers: WeakMap<Request, Caller>): Caller {
   const caller = context.http?.req && callers.get(context.http.req);
   if (!caller) throw new Error("A handler ran without the request that it answers");
-  // Only in a session can one request cancel another.
-  if (context.sessionId === undefined || caller.signal === undefined) return caller;
-  return { ...caller, signal: AbortSignal.any([caller.signal, context.mcpReq.signal]) };
+  const progress = progressOf(context);
+  // Without a session only the connection can end a call, and the caller's own signal knows.
+  const ends = context.sessionId === undefined && context.mcpReq.envelope === undefined
+    ? caller.signal
+    : AbortSignal.any([context.mcpReq.signal, ...(caller.signal ? [caller.signal] : [])]);
+  return { ...caller, ...(ends && { signal: ends }), ...(progress && { progress }) };
+}
+
+/** Tells a client that asked for it that its call is still under way. */
+function progressOf({ mcpReq }: ServerContext): (() => void) | undefined {
+  const progressToken = mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return undefined;
+  let progress = 0;
+  return () => {
+    const params = { progressToken, progress: ++progress };
+    // Nobody to tell any more: the wait ends by itself.
+    mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+  };
 }
 
 /**
@@ -153,9 +205,12 @@ function widened(request: Request): Request {
 
 const sessionNotFound = () => refuse(404, SESSION_NOT_FOUND, "Session not found");
 
+const isStream = ({ headers }: Response): boolean =>
+  headers.get("content-type") === "text/event-stream";
+
 /** Some clients take a stream without a charset for Latin-1. */
 function withCharset(response: Response): Response {
-  if (response.headers.get("content-type") === "text/event-stream") {
+  if (isStream(response)) {
     response.headers.set("content-type", "text/event-stream; charset=utf-8");
   }
   return response;

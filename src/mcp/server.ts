@@ -3,12 +3,15 @@ import {
   type CallToolResult,
   type ListResourcesResult,
   type ListToolsResult,
+  ProtocolError,
+  ProtocolErrorCode,
   type ReadResourceResult,
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { Caller } from "../bus.ts";
-import { readResource, RESOURCES } from "./guide.ts";
+import type { Follower } from "./follower.ts";
+import type { Resources } from "./resources.ts";
 import type { Tools } from "./tools.ts";
 
 /** Every session pays for these words. */
@@ -23,7 +26,9 @@ export interface Answers {
   readonly listTools: () => ListToolsResult;
   readonly callTool: (params: CallParams, context: ServerContext) => Promise<CallToolResult>;
   readonly listResources: () => ListResourcesResult;
-  readonly readResource: (uri: string) => ReadResourceResult;
+  readonly readResource: (uri: string, context: ServerContext) => Promise<ReadResourceResult>;
+  /** Lets a client of 2025 subscribe to what is ours. */
+  readonly subscribe: (uri: string) => void;
 }
 
 interface CallParams {
@@ -34,6 +39,7 @@ interface CallParams {
 export interface ServerParts {
   readonly version: string;
   readonly tools: Tools;
+  readonly resources: Resources;
   /** Who sent the request that a handler answers. */
   readonly callerOf: (context: ServerContext) => Caller;
   /** Adds to every server made here; the conformance tests mount their fixtures with it. */
@@ -41,29 +47,56 @@ export interface ServerParts {
 }
 
 /**
- * A factory of servers that differ in nothing: the SDK wants a fresh one for each connection. Only
- * what is answered is advertised; clients have misread more.
+ * How a client can be told of changes: through its session, by `subscriptions/listen`, which comes
+ * before any server, or not at all.
  */
-export function serverFactory({ version, tools, callerOf, extend }: ServerParts): () => Server {
+export type Telling = Follower | "listen" | null;
+
+/**
+ * A factory of servers that differ in that alone: the SDK wants a fresh one for each connection.
+ * Only what is answered is advertised; clients have misread more.
+ */
+export function serverFactory(parts: ServerParts): (telling: Telling) => Server {
+  const { version, tools, resources, callerOf, extend } = parts;
   const info = { name: "event-bus", title: "Event bus", version };
-  const options = { capabilities: { tools: {}, resources: {} }, instructions: INSTRUCTIONS };
   const toolList = { tools: [...tools.list] };
-  const resourceList = { resources: [...RESOURCES] };
-  const noTemplates = { resourceTemplates: [] };
-  const ours: Answers = {
-    listTools: () => toolList,
-    callTool: (params, context) => tools.call(params.name, params.arguments, callerOf(context)),
-    listResources: () => resourceList,
-    readResource,
-  };
-  return () => {
-    const server = new Server(info, options);
+  const resourceList = { resources: [...resources.list] };
+  const templateList = { resourceTemplates: [...resources.templates] };
+  return (telling) => {
+    const capabilities = { tools: {}, resources: telling === null ? {} : { subscribe: true } };
+    const server = new Server(info, { capabilities, instructions: INSTRUCTIONS });
+    const ours: Answers = {
+      listTools: () => toolList,
+      callTool: (params, context) => tools.call(params.name, params.arguments, callerOf(context)),
+      listResources: () => resourceList,
+      readResource: (uri, context) => resources.read(uri, callerOf(context)),
+      subscribe: (uri) => void resources.subscribe(uri, followerOf(telling)),
+    };
     server.setRequestHandler("tools/list", ours.listTools);
     server.setRequestHandler("tools/call", ({ params }, context) => ours.callTool(params, context));
     server.setRequestHandler("resources/list", ours.listResources);
-    server.setRequestHandler("resources/templates/list", () => noTemplates);
-    server.setRequestHandler("resources/read", ({ params }) => ours.readResource(params.uri));
+    server.setRequestHandler("resources/templates/list", () => templateList);
+    server.setRequestHandler(
+      "resources/read",
+      ({ params }, context) => ours.readResource(params.uri, context),
+    );
+    server.setRequestHandler("resources/subscribe", ({ params }) => {
+      ours.subscribe(params.uri);
+      return {};
+    });
+    server.setRequestHandler("resources/unsubscribe", ({ params }) => {
+      followerOf(telling).unfollow(params.uri);
+      return {};
+    });
     extend?.(server, ours);
     return server;
   };
+}
+
+function followerOf(telling: Telling): Follower {
+  if (telling !== null && telling !== "listen") return telling;
+  throw new ProtocolError(
+    ProtocolErrorCode.InvalidRequest,
+    "Cannot subscribe without a session, on whose stream changes are told: initialize one",
+  );
 }

@@ -6,6 +6,8 @@ import type {
   Server,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import type { Follower } from "./follower.ts";
+import { relay } from "./relay.ts";
 
 /** A client that is still there and wants to be told something holds its stream open. */
 export const IDLE_MS = 10 * 60 * 1000;
@@ -17,6 +19,8 @@ const SWEEP_MS = 60 * 1000;
 export interface McpSession {
   readonly server: Server;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  /** What its client wants to be told of. */
+  readonly follower: Follower;
 }
 
 interface Entry extends McpSession {
@@ -99,7 +103,7 @@ export class Sessions {
     };
     used(1);
     try {
-      return whenSent(await respond(), () => used(-1));
+      return relay(await respond(), { ended: () => used(-1) });
     } catch (failure) {
       used(-1);
       throw failure;
@@ -111,6 +115,7 @@ export class Sessions {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#entries.delete(id);
+    entry.follower.end();
     void entry.server.close();
   }
 
@@ -126,36 +131,4 @@ export class Sessions {
   #isExpired({ open, usedAt }: Entry): boolean {
     return open === 0 && this.#limits.clock() - usedAt >= this.#limits.idleMs;
   }
-}
-
-/** The same response, telling `done` once when its body has ended or its reader has left. */
-function whenSent(response: Response, done: () => void): Response {
-  if (response.body === null) {
-    done();
-    return response;
-  }
-  const reader = response.body.getReader();
-  let ended = false;
-  const end = () => {
-    if (!ended) done();
-    ended = true;
-  };
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done: last, value } = await reader.read();
-        if (!last) return controller.enqueue(value);
-        end();
-        controller.close();
-      } catch (failure) {
-        end();
-        controller.error(failure);
-      }
-    },
-    cancel(reason) {
-      end();
-      return reader.cancel(reason);
-    },
-  });
-  return new Response(body, { status: response.status, headers: response.headers });
 }

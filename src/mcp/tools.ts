@@ -45,10 +45,23 @@ function describe({ name, title, description, inputSchema, outputSchema, annotat
     name,
     title,
     description,
-    inputSchema,
+    inputSchema: withoutBounds(inputSchema),
     outputSchema: outputSchema.type === "array" ? wrapped(outputSchema) : outputSchema,
     annotations,
   } as Tool;
+}
+
+/** Who exceeds one is told the limit then; nobody else needs to read of it in every session. */
+const BOUNDS = new Set(["minLength", "maxLength", "maxItems", "minimum"]);
+
+function withoutBounds(schema: JsonSchema): JsonSchema {
+  const rest = Object.entries(schema).filter(([keyword]) => !BOUNDS.has(keyword));
+  return Object.fromEntries(rest.map(([keyword, value]) => {
+    if (keyword === "items") return [keyword, withoutBounds(value as JsonSchema)];
+    if (keyword !== "properties") return [keyword, value];
+    const properties = Object.entries(value as Record<string, JsonSchema>);
+    return [keyword, Object.fromEntries(properties.map(([n, p]) => [n, withoutBounds(p)]))];
+  }));
 }
 
 /** Structured content was always an object until 2026-07-28, so a list travels in one. */
