@@ -6,7 +6,7 @@ import { sessionId } from "./wire.ts";
 export const ackEvents = operation({
   name: "ack_events",
   title: "Acknowledge events",
-  description: "Mark everything up to cursor as read by this session.",
+  description: "Mark everything through cursor as read, after a peek.",
   input: z.strictObject({
     session_id: sessionId.optional(),
     cursor: z.string(),

@@ -14,7 +14,7 @@ export const publishEvent = operation({
   title: "Publish event",
   description:
     "Publish to a channel: all, session:{id} (direct message), repo:{name}, machine:{name} or any " +
-    "other. session_id is yours, the sender's.",
+    "other. session_id is yours, the sender's. reply_to: the event you answer; goes to its sender.",
   input: z.strictObject({
     event_type: label,
     payload: z.string(),
