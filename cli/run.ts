@@ -33,7 +33,8 @@ export async function runCli(
 ): Promise<number> {
   const json = argv.includes("--json");
   try {
-    const { name, rest } = splitVerb(argv);
+    const { name, before, after } = splitVerb(argv);
+    const rest = [...before, ...after];
     if (name === null) return await overview(rest, terminal);
     const load = VERBS[name]?.load;
     if (load === undefined || !Object.hasOwn(VERBS, name)) {
@@ -45,7 +46,13 @@ export async function runCli(
       terminal.out(verb.help);
       return EXIT.done;
     }
-    return await verb.run(args, world(args, terminal, json, env));
+    const timeout = args.text("timeout");
+    if (verb.takesUrl?.(args.positionals) !== true) {
+      const bus = { url: args.text("url"), timeout };
+      return await verb.run(args, world(bus, terminal, json, env));
+    }
+    const bus = { url: readArgs(name, verb, before).text("url"), timeout };
+    return await verb.run(readArgs(name, verb, after), world(bus, terminal, json, env));
   } catch (thrown) {
     return explain(thrown, terminal, json, argv.includes("--debug"));
   }
@@ -68,16 +75,22 @@ async function overview(rest: string[], { out, err }: Terminal): Promise<number>
   return EXIT.usage;
 }
 
-/** The first word that is neither a global option nor its value. */
-function splitVerb(argv: readonly string[]): { name: string | null; rest: string[] } {
+interface Split {
+  name: string | null;
+  before: string[];
+  after: string[];
+}
+
+/** The first word that is neither a global option nor its value, and what stands around it. */
+function splitVerb(argv: readonly string[]): Split {
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] as string;
     if (!word.startsWith("-")) {
-      return { name: word, rest: [...argv.slice(0, i), ...argv.slice(i + 1)] };
+      return { name: word, before: argv.slice(0, i), after: argv.slice(i + 1) };
     }
     if (word === "--url" || word === "--timeout") i++;
   }
-  return { name: null, rest: [...argv] };
+  return { name: null, before: [...argv], after: [] };
 }
 
 function readArgs(name: string, verb: Verb, rest: string[]): Args {
@@ -141,17 +154,22 @@ function attached(words: readonly string[], options: ParseArgsOptionsConfig): st
 }
 
 /** Configuration and client are made when a verb first asks for them; help needs neither. */
-function world(args: Args, terminal: Terminal, json: boolean, env: Env | undefined): Cli {
+function world(
+  bus: { url: string | undefined; timeout: string | undefined },
+  terminal: Terminal,
+  json: boolean,
+  env: Env | undefined,
+): Cli {
   const once = <T>(make: () => T) => {
     let made: { value: T } | undefined;
     return () => (made ??= { value: make() }).value;
   };
-  const config = once(() => loadConfig({ url: args.text("url") }, env));
+  const config = once(() => loadConfig({ url: bus.url }, env));
   const client = once(() =>
     createClient({
       url: config().url,
       token: config().token(),
-      timeoutMs: timeoutOf(args.text("timeout")),
+      timeoutMs: timeoutOf(bus.timeout),
     })
   );
   return {
