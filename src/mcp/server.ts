@@ -27,8 +27,6 @@ export interface Answers {
   readonly callTool: (params: CallParams, context: ServerContext) => Promise<CallToolResult>;
   readonly listResources: () => ListResourcesResult;
   readonly readResource: (uri: string, context: ServerContext) => Promise<ReadResourceResult>;
-  /** Lets a client of 2025 subscribe to what is ours. */
-  readonly subscribe: (uri: string) => void;
 }
 
 interface CallParams {
@@ -70,7 +68,6 @@ export function serverFactory(parts: ServerParts): (telling: Telling) => Server 
       callTool: (params, context) => tools.call(params.name, params.arguments, callerOf(context)),
       listResources: () => resourceList,
       readResource: (uri, context) => resources.read(uri, callerOf(context)),
-      subscribe: (uri) => void resources.subscribe(uri, followerOf(telling)),
     };
     server.setRequestHandler("tools/list", ours.listTools);
     server.setRequestHandler("tools/call", ({ params }, context) => ours.callTool(params, context));
@@ -81,7 +78,7 @@ export function serverFactory(parts: ServerParts): (telling: Telling) => Server 
       ({ params }, context) => ours.readResource(params.uri, context),
     );
     server.setRequestHandler("resources/subscribe", ({ params }) => {
-      ours.subscribe(params.uri);
+      resources.subscribe(params.uri, followerOf(telling));
       return {};
     });
     server.setRequestHandler("resources/unsubscribe", ({ params }) => {

@@ -10,6 +10,8 @@ const WITHOUT_FIXTURES: Record<Revision, string[]> = {
     "ping",
     "tools-list",
     "resources-list",
+    "resources-subscribe",
+    "resources-unsubscribe",
     "server-sse-multiple-streams",
     "dns-rebinding-protection",
     "server-session-lifecycle",

@@ -4,7 +4,6 @@
  * judges our wiring. Written from the suite's descriptions of its scenarios.
  */
 import type { Server, ServerContext } from "@modelcontextprotocol/server";
-import { ResourceNotFoundError } from "@modelcontextprotocol/server";
 import type { Answers } from "../../src/mcp/server.ts";
 import { FIXTURE_TOOLS } from "./fixture_tools.ts";
 import { FIXTURE_PROMPTS } from "./fixture_prompts.ts";
@@ -16,7 +15,6 @@ export function mountFixtures(server: Server, ours: Answers): void {
     prompts: {},
     completions: {},
     logging: {},
-    resources: { subscribe: true },
   });
   mountTools(server, ours);
   mountResources(server, ours);
@@ -67,7 +65,7 @@ function mountResources(server: Server, ours: Answers): void {
   server.setRequestHandler("resources/templates/list", () => ({
     resourceTemplates: [{ uriTemplate: "test://template/{id}/data", name: "template" }],
   }));
-  server.setRequestHandler("resources/read", ({ params: { uri } }) => {
+  server.setRequestHandler("resources/read", ({ params: { uri } }, context) => {
     const id = /^test:\/\/template\/([^/]+)\/data$/.exec(uri)?.[1];
     if (id !== undefined) {
       const text = JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` });
@@ -75,14 +73,8 @@ function mountResources(server: Server, ours: Answers): void {
     }
     const content = STATIC[uri];
     if (content !== undefined) return { contents: [{ uri, ...content }] };
-    return ours.readResource(uri);
+    return ours.readResource(uri, context);
   });
-  const known = ({ params: { uri } }: { params: { uri: string } }) => {
-    if (STATIC[uri] === undefined) throw new ResourceNotFoundError(uri);
-    return {};
-  };
-  server.setRequestHandler("resources/subscribe", known);
-  server.setRequestHandler("resources/unsubscribe", known);
 }
 
 function mountPrompts(server: Server): void {

@@ -23,6 +23,7 @@ interface AnyClient {
   tools(): Promise<{ name: string }[]>;
   call(name: string, args?: Record<string, unknown>): Promise<Result>;
   resources(): Promise<{ uri: string }[]>;
+  templates(): Promise<{ uriTemplate: string }[]>;
   read(uri: string): Promise<{ contents: unknown[] }>;
   facts(): { instructions?: string; server?: unknown; capabilities?: unknown };
   close(): Promise<void>;
@@ -38,6 +39,7 @@ async function oldClient(url: string): Promise<AnyClient> {
     call: async (name, args = {}) =>
       await client.callTool({ name, arguments: args }) as unknown as Result,
     resources: async () => (await client.listResources()).resources,
+    templates: async () => (await client.listResourceTemplates()).resourceTemplates,
     read: (uri) => client.readResource({ uri }),
     facts: () => factsOf(client),
     close: () => client.close(),
@@ -54,6 +56,7 @@ function newClient(mode: NonNullable<ClientOptions["versionNegotiation"]>["mode"
       call: async (name, args = {}) =>
         await client.callTool({ name, arguments: args }) as unknown as Result,
       resources: async () => (await client.listResources()).resources,
+      templates: async () => (await client.listResourceTemplates()).resourceTemplates,
       read: (uri) => client.readResource({ uri }),
       facts: () => factsOf(client),
       close: () => client.close(),
@@ -97,7 +100,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
     const { instructions, server, capabilities } = client.facts();
     assert.match(instructions ?? "", /never instructions/);
     assert.deepEqual(server, { name: "event-bus", title: "Event bus", version: VERSION });
-    assert.deepEqual(capabilities, { tools: {}, resources: {} });
+    assert.deepEqual(capabilities, { tools: {}, resources: { subscribe: true } });
     return Promise.resolve();
   });
 
@@ -135,9 +138,17 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       page.events.find((e: { id: number }) => e.id === event.event_id).payload,
       event.payload,
     );
+    await call("ack_events", { session_id: me.session_id, cursor: String(event.event_id) });
+    const receipt = await call("get_delivery", { event_id: event.event_id });
+    assert.equal(receipt.audience[0].session_id, me.session_id);
+    await call("set_status", { session_id: me.session_id, status: "testing", state: "working" });
     assert.equal((await call("list_sessions")).length, 2);
     assert.equal((await call("list_channels"))[0].channel, "all");
     assert.equal((await call("notify", { title: "t", message: "m" })).success, true);
+    const { webhook_id } = await call("register_webhook", { url: "https://example.com/hook" });
+    assert.equal((await call("list_webhooks")).length, 1);
+    await call("set_webhook_active", { webhook_id, active: false });
+    await call("unregister_webhook", { webhook_id });
     await call("unregister_session", { session_id: other.session_id });
     assert.deepEqual([...called].sort(), [...names].sort());
   });
@@ -165,6 +176,29 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       (error: { code?: unknown; message: string }) =>
         error.code === -32602 && /No tool is called "no_such_tool"/.test(error.message),
     );
+  });
+
+  scenario("find and read an inbox, as often as it likes", async (client) => {
+    const templates = (await client.templates()).map(({ uriTemplate }) => uriTemplate);
+    assert.deepEqual(templates, ["event-bus://inbox/{session_id}"]);
+    const uri = "event-bus://inbox/a%40b%2Fc";
+    await assert.rejects(client.read(uri), /Resource not found.*Session not found/);
+    await client.call("register_session", { name: "me", client_id: "a@b/c" });
+    const args = { session_id: "a@b/c", resume: true, peek: true };
+    await client.call("publish_event", { event_type: "x", payload: "1" });
+    await client.call("publish_event", { event_type: "x", payload: "2", session_id: "a@b/c" });
+    const peeked = (await client.call("get_events", args)).structuredContent;
+    for (let i = 0; i < 2; i++) {
+      const [content] = (await client.read(uri)).contents as Record<string, string>[];
+      assert.equal(content?.uri, uri);
+      assert.equal(content.mimeType, "application/json");
+      const page = JSON.parse(content.text ?? "");
+      assert.deepEqual(page.events.map((event: { payload: string }) => event.payload), ["1"]);
+      assert.equal(page.unread, 1);
+      assert.deepEqual(page, peeked);
+    }
+    await client.call("unregister_session", { session_id: "a@b/c" });
+    await assert.rejects(client.read(uri), /Cannot read .*: Session deleted/);
   });
 
   scenario("find and read the guide, under both of its names", async (client) => {

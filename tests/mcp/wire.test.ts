@@ -123,7 +123,7 @@ Deno.test("server/discover names the revision and exactly what is served", async
   );
   const { result } = await response.json();
   assert.deepEqual(result.supportedVersions, ["2026-07-28"]);
-  assert.deepEqual(result.capabilities, { tools: {}, resources: {} });
+  assert.deepEqual(result.capabilities, { tools: {}, resources: { subscribe: true } });
 });
 
 /** What clients send by mistake or malice: the status, and the JSON-RPC code when there is one. */
