@@ -1,15 +1,31 @@
 /** Talks to the bus over HTTP. The command line never opens the database and never speaks MCP. */
+import type { Path } from "../src/delivery.ts";
 import type { ErrorCode } from "../src/errors.ts";
 import { CliError, EXIT } from "./verb.ts";
+import { createWatch, type Watch } from "./watch.ts";
 
 export interface Client {
   /** Where the bus is: `http://127.0.0.1:8080`, without `/mcp` and without a slash at the end. */
   readonly base: string;
   /** Performs an operation. Throws Refusal when the bus refuses, CliError when it cannot be reached. */
-  call<T>(operation: string, args: Record<string, unknown>): Promise<T>;
+  call<T>(operation: string, args: Record<string, unknown>, asking?: Asking): Promise<T>;
+  /**
+   * Opens a stream: what it sends, in pieces, until it ends or `signal` aborts. Throws as `call`
+   * does, also when the stream breaks or was silent for too long.
+   */
+  stream(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Pieces>;
   /** What `/health` says, also when it says that something is wrong. */
   health(): Promise<Record<string, unknown>>;
 }
+
+export interface Asking {
+  /** So much longer than usual may the answer take. */
+  readonly waitMs?: number;
+  /** By which way what was read went out, for the record. */
+  readonly path?: Path;
+}
+
+export type Pieces = AsyncGenerator<string, void, void>;
 
 /** The bus understood and said no; `body` is its answer. */
 export class Refusal extends Error {
@@ -48,41 +64,68 @@ function isHere(base: string): boolean {
   return /^https?:\/\/(localhost|127\.[0-9.]+|\[::1\])(:|\/|$)/.test(base);
 }
 
+/** A stream shows every 15 seconds that it lives; after three of them it is lost. */
+const SILENCE_MS = 45_000;
+
 export function createClient(
-  options: { url: string; token: string | null; timeoutMs: number },
+  options: { url: string; token: string | null; timeoutMs: number; silenceMs?: number },
 ): Client {
+  const { timeoutMs, silenceMs = SILENCE_MS } = options;
   const base = baseOf(options.url);
   const headers: Record<string, string> = {
     "Content-Type": "application/json",
-    "Event-Bus-Path": "cli",
   };
   if (options.token !== null) headers.Authorization = `Bearer ${options.token}`;
 
-  async function ask(path: string, init: RequestInit): Promise<{ status: number; body: unknown }> {
-    const signal = AbortSignal.timeout(options.timeoutMs);
+  async function ask(
+    path: string,
+    init: RequestInit,
+    { waitMs = 0, path: way = "cli" }: Asking = {},
+  ): Promise<{ status: number; body: unknown }> {
+    const signal = AbortSignal.timeout(timeoutMs + waitMs);
     let status: number;
     let text: string;
     try {
-      const response = await fetch(base + path, { ...init, headers, signal, redirect: "error" });
+      const response = await fetch(base + path, {
+        ...init,
+        headers: { ...headers, "Event-Bus-Path": way },
+        signal,
+        redirect: "error",
+      });
       status = response.status;
       text = await response.text();
     } catch (failure) {
-      throw unreachable(failure);
+      throw unreachable(failure, timeoutMs + waitMs);
     }
+    return { status, body: parsed(status, text) };
+  }
+
+  function parsed(status: number, text: string): unknown {
     try {
-      return { status, body: JSON.parse(text) };
+      return JSON.parse(text);
     } catch {
-      throw new CliError(
-        `Cannot use ${base}: something answers there (HTTP ${status}), but it is not an event-bus`,
-        EXIT.unreachable,
-      );
+      throw notABus(status);
     }
   }
 
-  function unreachable(failure: unknown): CliError {
+  function notABus(status: number): CliError {
+    return new CliError(
+      `Cannot use ${base}: something answers there (HTTP ${status}), but it is not an event-bus`,
+      EXIT.unreachable,
+    );
+  }
+
+  /** Throws what the bus refuses with, for an answer that is no success. */
+  function refused(status: number, body: unknown): never {
+    const refusal = body as Refusal["body"] | null;
+    if (typeof refusal?.error === "string") throw new Refusal(refusal);
+    throw new CliError(`Cannot use ${base}: it answers HTTP ${status}`, EXIT.unreachable);
+  }
+
+  function unreachable(failure: unknown, afterMs: number): CliError {
     if ((failure as Error).name === "TimeoutError") {
       return new CliError(
-        `Cannot reach the bus at ${base}: no answer within ${options.timeoutMs} ms`,
+        `Cannot reach the bus at ${base}: no answer within ${afterMs} ms`,
         EXIT.unreachable,
       );
     }
@@ -96,15 +139,55 @@ export function createClient(
     );
   }
 
+  async function* pieces(body: ReadableStream<Uint8Array>, watch: Watch): Pieces {
+    const decoder = new TextDecoder();
+    const reader = body.getReader();
+    try {
+      for (;;) {
+        watch.expect(silenceMs);
+        const { done, value } = await reader.read();
+        watch.rest();
+        if (done) return;
+        yield decoder.decode(value, { stream: true });
+      }
+    } catch (failure) {
+      throw unreachable(failure, silenceMs);
+    } finally {
+      watch.end();
+    }
+  }
+
   return {
     base,
-    async call<T>(operation: string, args: Record<string, unknown>): Promise<T> {
+    async call<T>(operation: string, args: Record<string, unknown>, asking?: Asking): Promise<T> {
       const body = JSON.stringify(args);
-      const answer = await ask(`/v1/${operation}`, { method: "POST", body });
-      if (answer.status < 300) return answer.body as T;
-      const refusal = answer.body as Refusal["body"];
-      if (typeof refusal?.error === "string") throw new Refusal(refusal);
-      throw new CliError(`Cannot use ${base}: it answers HTTP ${answer.status}`, EXIT.unreachable);
+      const answer = await ask(`/v1/${operation}`, { method: "POST", body }, asking);
+      return answer.status < 300 ? answer.body as T : refused(answer.status, answer.body);
+    },
+    async stream(path, lastEventId, signal) {
+      const watch = createWatch(signal);
+      try {
+        watch.expect(timeoutMs);
+        const response = await fetch(base + path, {
+          headers: {
+            ...headers,
+            "Event-Bus-Path": "stream",
+            ...(lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId }),
+          },
+          signal: watch.signal,
+          redirect: "error",
+        });
+        const type = response.headers.get("content-type") ?? "";
+        if (response.ok && response.body !== null && type.startsWith("text/event-stream")) {
+          return pieces(response.body, watch);
+        }
+        const text = await response.text();
+        refused(response.status, parsed(response.status, text));
+      } catch (failure) {
+        watch.end();
+        if (failure instanceof Refusal || failure instanceof CliError) throw failure;
+        throw unreachable(failure, timeoutMs);
+      }
     },
     async health() {
       const { status, body } = await ask("/health", { method: "GET" });

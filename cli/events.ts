@@ -1,6 +1,7 @@
-import { type Client, Refusal } from "./client.ts";
+import { durationOf } from "./duration.ts";
 import { eventsText, jsonLine, type WireEvent } from "./format.ts";
-import { usageError, type Verb } from "./verb.ts";
+import { markRead, mayMark, type Narrowing, type Who } from "./marker.ts";
+import { type Args, type Cli, EXIT, usageError, type Verb } from "./verb.ts";
 
 interface Page {
   events: WireEvent[];
@@ -9,36 +10,60 @@ interface Page {
   unread: number;
 }
 
+/** What a command line asks to see, and as whom. */
+export interface Reading {
+  readonly who: Who;
+  readonly resume: boolean;
+  readonly narrowing: Narrowing;
+  readonly hiding: { exclude_types: readonly string[] | undefined; min_level: string | undefined };
+  readonly include_own: true | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: string | undefined;
+  /** Whether what was printed may be marked as read. */
+  readonly marks: boolean;
+}
+
 export const verb: Verb = {
   help: `Read events.
 
-Usage: event-bus events [--resume] [options]
+Usage: event-bus events [--resume] [--follow | --wait TIME] [options]
 
   --session-id ID        who reads; else EVENT_BUS_SESSION_ID or CLAUDE_CODE_SESSION_ID
-  --resume               what this session has not read yet; marked as read once it is printed
+  --resume               what this reader has not read yet; marked as read once it is printed
   --peek                 with --resume: leave it unread
+  --follow               print events as they come, until interrupted; reconnects by itself
+  --wait TIME            when there is nothing, wait for it: 30s, 5m, at most 300s; exit 4 in vain
+  --consumer NAME        a position of its own, beside the session's; needs no session
   --cursor ID            what came after this event
   --order asc|desc       oldest or newest first (default desc)
-  --limit N              at most N events, 0 to 1000 (default 50)
+  --limit N              at most N events, 0 to 1000 (default 50; no limit with --follow)
   --channel CHANNEL      only this channel
   --include A,B          only these event types
   --exclude A,B          not these event types
   --correlation-id ID    only this thread
   --min-level LEVEL      lifecycle, info or actionable, and above
+  --include-own          with --resume: also the session's own events
   --timeout MS           how long to wait for an answer (default 10000)
-  --json                 one line: {"events": [...], "next_cursor": ..., "has_more": ..., "unread": ...}
+  --json                 one line: {"events": [...], "next_cursor": ..., "has_more": ..., "unread": ...};
+                         with --follow one line for each event
 
-A resumed read that is narrowed (--channel, --include, --correlation-id) marks nothing as read.
+A resumed read that is narrowed (--channel, --include, --correlation-id) marks nothing as read,
+except on a consumer of its own: there it is a subscription. Without --resume, --follow shows what
+comes from now on, or after --cursor, and marks nothing.
 
 Examples:
   event-bus events --session-id "$SESSION_ID" --resume --order asc
   event-bus events --channel repo:my-project --limit 5
   event-bus events --resume --exclude session_registered,session_unregistered --json
+  event-bus events --include ci_failed --resume --consumer ci --follow
 `,
   options: {
     "session-id": { type: "string" },
     resume: { type: "boolean" },
     peek: { type: "boolean" },
+    follow: { type: "boolean" },
+    wait: { type: "string" },
+    consumer: { type: "string" },
     cursor: { type: "string" },
     order: { type: "string" },
     limit: { type: "string" },
@@ -47,49 +72,72 @@ Examples:
     exclude: { type: "string" },
     "correlation-id": { type: "string" },
     "min-level": { type: "string" },
+    "include-own": { type: "boolean" },
   },
-  async run(args, { json, config, client, out, err }) {
-    const session_id = args.text("session-id") || config.env.sessionId;
-    const resume = args.flag("resume");
-    if (resume && !session_id) throw usageError("--resume requires --session-id");
-    const narrowing = {
-      channel: args.text("channel"),
-      event_types: args.list("include"),
-      correlation_id: args.text("correlation-id"),
-    };
-    const hiding = { exclude_types: args.list("exclude"), min_level: args.text("min-level") };
-    const cursor = args.text("cursor");
-    const page = await client.call<Page>("get_events", {
-      session_id,
-      cursor,
-      order: args.text("order"),
-      limit: args.text("limit"),
-      resume,
-      // Marked as read only below, after the output was written.
-      peek: true,
-      ...narrowing,
-      ...hiding,
-    });
-    out(json ? jsonLine(page) : eventsText(page.events));
-    if (page.has_more && !json) err(moreHint(resume, args.text("order")));
-
-    const moves = resume && !cursor && !args.flag("peek") && !isGiven(narrowing);
-    // A page that shows and hides nothing leaves nothing to mark.
-    const passed = page.events.length > 0 || page.has_more || isGiven(hiding);
-    if (moves && session_id && page.next_cursor !== null && passed) {
-      await markRead(client, session_id, page.next_cursor);
+  async run(args, cli) {
+    const reading = readingOf(args, cli);
+    if (!args.flag("follow")) return await onePage(args, cli, reading);
+    if (args.text("wait") !== undefined || args.text("order") === "desc") {
+      throw usageError(
+        "--follow takes neither --wait nor --order desc: events come as they happen",
+      );
     }
-    return 0;
+    const { followEvents } = await import("./follow_events.ts");
+    return await followEvents(cli, reading);
   },
 };
 
-async function markRead(client: Client, session_id: string, cursor: string): Promise<void> {
-  try {
-    await client.call("ack_events", { session_id, cursor });
-  } catch (refusal) {
-    // Somebody else has read further meanwhile: then this is read, too.
-    if (!(refusal instanceof Refusal && refusal.body.code === "conflict")) throw refusal;
+function readingOf(args: Args, { config }: Cli): Reading {
+  const who = {
+    session_id: args.text("session-id") || config.env.sessionId,
+    consumer: args.text("consumer"),
+  };
+  const resume = args.flag("resume");
+  if (resume && !who.session_id && who.consumer === undefined) {
+    throw usageError("--resume requires --session-id");
   }
+  const narrowing = {
+    channel: args.text("channel"),
+    event_types: args.list("include"),
+    correlation_id: args.text("correlation-id"),
+  };
+  return {
+    who,
+    resume,
+    narrowing,
+    hiding: { exclude_types: args.list("exclude"), min_level: args.text("min-level") },
+    include_own: args.flag("include-own") || undefined,
+    cursor: args.text("cursor"),
+    limit: args.text("limit"),
+    marks: resume && !args.flag("peek") && mayMark(who.consumer, narrowing),
+  };
+}
+
+async function onePage(args: Args, { json, client, out, err }: Cli, reading: Reading) {
+  const { who, resume, narrowing, hiding, include_own, cursor, limit, marks } = reading;
+  const waitMs = args.text("wait") === undefined ? 0 : durationOf("wait", args.need("wait"));
+  const page = await client.call<Page>("get_events", {
+    ...who,
+    cursor,
+    order: args.text("order"),
+    limit,
+    resume,
+    // Marked as read only below, after the output was written.
+    peek: true,
+    ...narrowing,
+    ...hiding,
+    include_own,
+    wait_seconds: waitMs === 0 ? undefined : Math.ceil(waitMs / 1000),
+  }, { waitMs });
+  out(json ? jsonLine(page) : eventsText(page.events));
+  if (page.has_more && !json) err(moreHint(resume, args.text("order")));
+
+  // A page that shows nothing and passed nothing leaves nothing to mark.
+  const passed = page.events.length > 0 || page.has_more || isGiven({ ...hiding, ...narrowing });
+  if (marks && !cursor && page.next_cursor !== null && passed) {
+    await markRead(client, who, page.next_cursor);
+  }
+  return waitMs > 0 && page.events.length === 0 && !page.has_more ? EXIT.waited : EXIT.done;
 }
 
 const isGiven = (filters: Record<string, unknown>): boolean =>

@@ -46,7 +46,8 @@ export async function runCli(
       terminal.out(verb.help);
       return EXIT.done;
     }
-    const timeout = args.text("timeout");
+    // A verb that takes long by its nature may mean something else by it.
+    const timeout = "timeout" in verb.options ? undefined : args.text("timeout");
     if (verb.takesUrl?.(args.positionals) !== true) {
       const bus = { url: args.text("url"), timeout };
       return await verb.run(args, world(bus, terminal, json, env));

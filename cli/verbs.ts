@@ -15,6 +15,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   channels: { summary: "list the channels", load: () => import("./channels.ts") },
   publish: { summary: "publish an event", load: () => import("./publish.ts") },
   events: { summary: "read events", load: () => import("./events.ts") },
+  wait: { summary: "wait until an event is there", load: () => import("./wait.ts") },
   ack: { summary: "mark events as read", load: () => import("./ack.ts") },
   delivery: { summary: "tell who has an event", load: () => import("./delivery.ts") },
   "set-status": { summary: "say what a session is doing", load: () => import("./set_status.ts") },

@@ -48,10 +48,6 @@ export function pageAfter(bus: Bus, after: number, filter: EventFilter): Page {
 }
 
 /** Notes what a stream has shown its consumer, for when that is acknowledged. */
-export function noteShown(
-  bus: Bus,
-  { consumer, filter }: Follower,
-  shown: { from: number; through: number; count: number },
-): void {
-  if (consumer !== null) remember(bus, consumer, { ...shown, filter });
+export function noteShown(bus: Bus, { consumer, filter }: Follower, through: number): void {
+  if (consumer !== null) remember(bus, consumer, { through, filter });
 }

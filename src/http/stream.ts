@@ -110,7 +110,6 @@ interface Sent {
   readonly last: number;
   /** The id through which was looked. */
   readonly through: number;
-  readonly count: number;
   readonly more: boolean;
 }
 
@@ -137,7 +136,6 @@ function createPages(bus: Bus): Pages {
       bytes: events.length === 0 ? null : encoder.encode(events.map(eventBlock).join("")),
       last: events.at(-1)?.id ?? after,
       through,
-      count: events.length,
       more,
     };
     if (shared.size < MAX_SHARED) shared.set(key, sent);
@@ -225,9 +223,7 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     const page = pages(from, follower.filter);
     this.#after = page.bytes === null ? page.through : page.last;
     if (page.bytes !== null) this.#told = this.#after;
-    if (this.#after > from) {
-      noteShown(bus, follower, { from, through: this.#after, count: page.count });
-    }
+    if (this.#after > from) noteShown(bus, follower, this.#after);
     return page;
   }
 

@@ -20,7 +20,12 @@ Deno.test("/openapi.json: one path for every operation, and for /publish and /he
   const document = await answer.json();
   assert.deepEqual(
     Object.keys(document.paths).sort(),
-    [...OPERATIONS.map(({ name }) => `/v1/${name}`), "/publish/{channel}", "/health"].sort(),
+    [
+      ...OPERATIONS.map(({ name }) => `/v1/${name}`),
+      "/v1/events/stream",
+      "/publish/{channel}",
+      "/health",
+    ].sort(),
   );
 });
 
