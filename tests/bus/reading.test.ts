@@ -1,98 +1,401 @@
-/** Resumed reads against a plain model of the rules: an array, and an index into it. */
-import { deepStrictEqual as equal } from "node:assert";
+/** Eight consumers read in any way at any time, against a plain model of the rules. */
+import assert from "node:assert/strict";
 import fc from "fast-check";
-import { deriveSignalLevel, levelRank, SIGNAL_LEVELS } from "../../src/event.ts";
-import { testBus } from "../helpers/bus.ts";
+import { PATHS } from "../../src/delivery.ts";
+import { deriveSignalLevel, SIGNAL_LEVELS } from "../../src/event.ts";
+import { type TestBus, testBus } from "../helpers/bus.ts";
+import { TORTURE } from "../helpers/torture.ts";
+import { type Asked, isUrgent, Model, type Reader, type Reading, wanted } from "./reader_model.ts";
 
 const TYPES = ["task_started", "note", "ci_failed", "noise"];
+const CHANNELS = ["all", "repo:x", "repo:y", "machine:home", "session:a", "session:b"];
+
+const of = (session: string | null, name: string, principal = "loopback"): Reader => (
+  { session, name, principal }
+);
+const READERS: readonly Reader[] = [
+  of("a", "main"),
+  of("a", "urgent"),
+  of("a", "ci"),
+  of("b", "main"),
+  of("b", "urgent"),
+  of("b", "ci"),
+  of(null, "ci"),
+  of(null, "ci", "token"),
+];
+
+const reader = fc.constantFrom(...READERS);
+const path = fc.constantFrom(...PATHS);
+const session = fc.constantFrom("a", "b");
+
+/** Read with a filter, mostly none; the last kind narrows. */
+const asked: fc.Arbitrary<Asked> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Asked>({}) },
+  {
+    weight: 2,
+    arbitrary: fc.record<Asked, keyof Asked>({
+      exclude_types: fc.subarray(TYPES, { minLength: 1, maxLength: 2 }),
+      min_level: fc.constantFrom(...SIGNAL_LEVELS),
+      include_own: fc.constant(true),
+    }, { requiredKeys: [] }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record<Asked, keyof Asked>({
+      channel: fc.constantFrom(...CHANNELS),
+      event_types: fc.subarray(TYPES, { minLength: 1, maxLength: 2 }),
+      correlation_id: fc.constantFrom("t", "none"),
+      min_level: fc.constantFrom(...SIGNAL_LEVELS),
+    }, { requiredKeys: [] }),
+  },
+);
 
 const step = fc.oneof(
   {
-    weight: 5,
+    weight: 8,
     arbitrary: fc.record({
       kind: fc.constant("publish" as const),
       event_type: fc.constantFrom(...TYPES),
-      sender: fc.constantFrom("r0", "r1", "anonymous"),
-      channel: fc.constantFrom("all", "repo:x", "session:r0"),
+      sender: fc.constantFrom("a", "b", "anonymous"),
+      channel: fc.constantFrom(...CHANNELS),
+      thread: fc.constantFrom(null, "t"),
+      level: fc.constantFrom(undefined, undefined, ...SIGNAL_LEVELS),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("read" as const),
+      reader,
+      asked,
+      limit: fc.integer({ min: 0, max: 5 }),
+      order: fc.constantFrom("asc" as const, "desc" as const),
+      mode: fc.constantFrom(
+        "consume" as const,
+        "consume" as const,
+        "peek" as const,
+        "leave" as const,
+      ),
+      /** How far behind the tip to look. */
+      behind: fc.constantFrom(null, null, null, 0, 3, 20),
+      path,
     }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constant("read" as const),
-      reader: fc.constantFrom("r0", "r1"),
-      limit: fc.integer({ min: 0, max: 5 }),
-      order: fc.constantFrom("asc", "desc"),
-      min_level: fc.option(fc.constantFrom(...SIGNAL_LEVELS), { nil: undefined }),
-      exclude: fc.subarray(TYPES, { maxLength: 2 }),
-      mode: fc.constantFrom("consume", "consume", "consume", "peek", "peek and ack", "leave"),
+      kind: fc.constant("ack" as const),
+      reader,
+      /** One of the pages it was shown, the latest first; else this far from where it stands. */
+      shown: fc.constantFrom(0, 0, 1, 2, null),
+      by: fc.integer({ min: -4, max: 4 }),
+      rewind: fc.constantFrom(false, false, true),
+      path,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("end" as const), session }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("register" as const),
+      session,
+      repo: fc.constantFrom("x", "y"),
     }),
   },
 );
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+type Of<K extends Step["kind"]> = Extract<Step, { kind: K }>;
 
-Deno.test("resume shows every event to every reader exactly once, in order, past any filter", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      using bus = testBus();
-      const log: { id: number; event_type: string; session_id: string; level: number }[] = [];
-      const positions = new Map<string, number>();
-      for (const reader of ["r0", "r1"]) {
-        const { cursor } = await bus.call("register_session", { name: reader, client_id: reader });
-        const id = Number(cursor);
-        log.push({ id, event_type: "session_registered", session_id: reader, level: 0 });
-        positions.set(reader, id);
+/** What one run remembers beside the model: what was seen, and what nobody promised to show. */
+class Run {
+  readonly model = new Model(READERS);
+  readonly #pages = new Map<Reader, number[]>();
+  /** How often each event was in a page that was handed over. */
+  readonly #seen = new Map<Reader, Map<number, number>>();
+  /** Events that a read asked not to see. */
+  readonly #hidden = new Map<Reader, Set<number>>();
+  /** Events that an acknowledgement went past, in either direction. */
+  readonly #dealtWith = new Map<Reader, Set<number>>();
+  /** Readers with which nothing out of the ordinary happened. */
+  readonly #plain = new Set<Reader>(READERS);
+
+  constructor(readonly bus: TestBus) {
+    for (const reader of READERS) {
+      this.#pages.set(reader, []);
+      this.#seen.set(reader, new Map());
+      this.#hidden.set(reader, new Set());
+      this.#dealtWith.set(reader, new Set());
+    }
+  }
+
+  async take(step: Step): Promise<void> {
+    if (step.kind === "publish") return await this.#publish(step);
+    if (step.kind === "read") return await this.#read(step);
+    if (step.kind === "ack") return await this.#ack(step);
+    if (step.kind === "register") return await this.register(step.session, step.repo);
+    await this.#end(step.session);
+  }
+
+  async register(id: string, repo: string): Promise<void> {
+    const known = this.model.sessions.get(id);
+    const { cursor, resumed } = await this.bus.call("register_session", {
+      name: id,
+      client_id: id,
+      cwd: `/w/${repo}`,
+    });
+    assert.equal(resumed, known !== undefined);
+    const main = READERS.find((one) => one.session === id && one.name === "main") as Reader;
+    if (known !== undefined) {
+      assert.equal(
+        Number(cursor),
+        this.model.standing(main),
+        "a revived session keeps its position",
+      );
+      // What is urgent is another matter elsewhere: some of it may be shown twice, none not at all.
+      if (known.repo !== repo) this.#plain.delete(main);
+      Object.assign(known, { repo, ended: false });
+      return;
+    }
+    const start = Number(cursor);
+    this.#append(start, "session_registered", id, "all", "lifecycle", null);
+    this.model.register(id, repo, start);
+  }
+
+  async #end(id: string): Promise<void> {
+    const known = this.model.sessions.get(id);
+    if (known === undefined || known.ended) return;
+    await this.bus.call("unregister_session", { session_id: id });
+    known.ended = true;
+    this.#append(this.model.tip + 1, "session_unregistered", id, "all", "lifecycle", null);
+  }
+
+  async #publish({ event_type, sender, channel, thread, level }: Of<"publish">): Promise<void> {
+    const { event_id, signal_level } = await this.bus.call("publish_event", {
+      event_type,
+      payload: "",
+      session_id: sender,
+      channel,
+      correlation_id: thread,
+      signal_level: level,
+    });
+    assert.equal(signal_level, level ?? deriveSignalLevel(event_type, channel));
+    this.#append(event_id, event_type, sender, channel, signal_level, thread);
+  }
+
+  #append(
+    id: number,
+    event_type: string,
+    sender: string,
+    channel: string,
+    level: typeof SIGNAL_LEVELS[number],
+    thread: string | null,
+  ): void {
+    assert.equal(id, this.model.tip + 1, "ids only grow");
+    this.model.log.push({ id, event_type, sender, channel, level, thread });
+  }
+
+  async #read({ reader, asked, behind, ...step }: Of<"read">): Promise<void> {
+    const { model, bus } = this;
+    const cursor = behind === null ? null : Math.max(1, model.tip - behind);
+    const args = {
+      ...nameOf(reader),
+      ...asked,
+      resume: true,
+      peek: step.mode === "peek",
+      limit: step.limit,
+      order: step.order,
+      cursor: cursor === null ? undefined : String(cursor),
+    };
+    const gone = new AbortController();
+    const caller = { principal: reader.principal, path: step.path, signal: gone.signal };
+    if (model.isEnded(reader)) {
+      assert.equal((await bus.refusal("get_events", args, caller)).code, "session_ended");
+      return;
+    }
+    const before = model.standing(reader);
+    const reading: Reading = { ...step, cursor };
+    const expected = model.read(reader, asked, reading);
+    if (expected === null) {
+      const refusal = bus.refusal("get_events", args, caller);
+      gone.abort();
+      assert.equal((await refusal).code, "caller_left");
+      this.#plain.delete(reader);
+      return;
+    }
+    const page = await bus.call("get_events", args, caller);
+    const ids = page.events.map(({ id }: { id: number }) => id) as number[];
+    assert.deepEqual({
+      ids,
+      next_cursor: Number(page.next_cursor),
+      has_more: page.has_more,
+      unread: page.unread,
+    }, expected);
+
+    const after = model.standing(reader);
+    this.#pages.get(reader)?.unshift(Number(page.next_cursor));
+    assert.ok((after ?? 0) >= (before ?? 0), "a read never moves back");
+    if (model.rows.get(reader)?.at(-1)?.through === after && after !== before) {
+      this.#note(reader, ids, before ?? cursor ?? 0, after ?? 0, asked);
+    }
+  }
+
+  #note(reader: Reader, ids: number[], from: number, through: number, asked: Asked): void {
+    const seen = this.#seen.get(reader);
+    for (const id of ids) seen?.set(id, (seen.get(id) ?? 0) + 1);
+    for (const entry of this.model.log) {
+      const passed = entry.id > from && entry.id <= through;
+      if (passed && !wanted(entry, asked)) this.#hidden.get(reader)?.add(entry.id);
+    }
+    if (Object.keys(asked).length > 0) this.#plain.delete(reader);
+  }
+
+  async #ack({ reader, shown, by, rewind, path }: Of<"ack">): Promise<void> {
+    const { model, bus } = this;
+    const stands = model.standing(reader) ?? model.tip;
+    const page = shown === null ? undefined : this.#pages.get(reader)?.[shown];
+    const cursor = page ?? Math.min(Math.max(0, stands + by), model.tip);
+    const args = { ...nameOf(reader), cursor: String(cursor), allow_rewind: rewind };
+    const caller = { principal: reader.principal, path };
+    if (model.isEnded(reader)) {
+      assert.equal((await bus.refusal("ack_events", args, caller)).code, "session_ended");
+      return;
+    }
+    const previous = model.ack(reader, cursor, rewind, path);
+    if (previous === "conflict") {
+      const { code, details } = await bus.refusal("ack_events", args, caller);
+      assert.equal(code, "conflict");
+      assert.ok(Number(details.cursor) > cursor, "it says where it stands");
+      return;
+    }
+    const acked = await bus.call("ack_events", args, caller);
+    assert.deepEqual([acked.cursor, acked.consumer], [String(cursor), reader.name]);
+    assert.equal(acked.previous_cursor, previous === null ? null : String(previous));
+    if (previous === null || cursor === previous) return;
+    // Whoever acknowledges says that it has dealt with what lies before; or wants to see it again.
+    this.#plain.delete(reader);
+    for (const { id } of model.log) {
+      if (id > Math.min(previous, cursor) && id <= Math.max(previous, cursor)) {
+        this.#dealtWith.get(reader)?.add(id);
       }
-      for (const action of steps) {
-        if (action.kind === "publish") {
-          const { event_type, sender: session_id, channel } = action;
-          const { event_id } = await bus.call("publish_event", {
-            event_type,
-            payload: "",
-            session_id,
-            channel,
-          });
-          const level = levelRank(deriveSignalLevel(event_type, channel));
-          log.push({ id: event_id, event_type, session_id, level });
-          continue;
-        }
-        const { reader, limit, order, min_level, exclude, mode } = action;
-        const position = positions.get(reader) ?? 0;
-        const visible = log.filter((event) =>
-          event.id > position && event.session_id !== reader &&
-          event.level >= levelRank(min_level ?? "lifecycle") && !exclude.includes(event.event_type)
+    }
+  }
+
+  /** Everybody who is there reads to the end; then every event must have been seen by all it concerns. */
+  async finish(): Promise<void> {
+    const drain: Omit<Of<"read">, "reader"> = {
+      kind: "read",
+      asked: {},
+      limit: 5,
+      order: "asc",
+      mode: "consume",
+      behind: null,
+      path: "tool",
+    };
+    for (const id of this.model.sessions.keys()) await this.register(id, this.#repo(id));
+    for (const reader of READERS) {
+      do await this.#read({ ...drain, reader }); while (
+        (this.model.standing(reader) ?? 0) < this.model.tip
+      );
+    }
+    for (const reader of READERS) this.#checkSeen(reader);
+    this.#checkRecord();
+  }
+
+  #repo(id: string): string {
+    return this.model.sessions.get(id)?.repo ?? "";
+  }
+
+  #checkSeen(reader: Reader): void {
+    const { session, name } = reader;
+    // Where a consumer of a principal began is up to its first call.
+    if (session === null) return this.#checkRepeats(reader);
+    const urgent = READERS.find((one) =>
+      one.session === session && one.name === "urgent"
+    ) as Reader;
+    const start = this.model.sessions.get(session)?.start ?? 0;
+    for (const entry of this.model.log) {
+      const { id, sender } = entry;
+      if (id <= start || sender === session) continue;
+      // What main has passed, urgent does not show any more; what urgent hid, main shows.
+      if (name === "urgent") continue;
+      const early = name === "main" && this.#has(urgent, id);
+      assert.ok(
+        this.#has(reader, id) || this.#hidden.get(reader)?.has(id) || early,
+        `${session} ${name} has not seen ${JSON.stringify(entry)}`,
+      );
+    }
+    this.#checkRepeats(reader);
+    if (name !== "main" || !this.#plain.has(reader) || !this.#plain.has(urgent)) return;
+    for (const id of this.#seen.get(urgent)?.keys() ?? []) {
+      assert.ok(!this.#seen.get(reader)?.has(id), `${session} was shown ${id} as urgent and again`);
+    }
+    for (const entry of this.model.log) {
+      if (!isUrgent(entry, session, this.#repo(session))) {
+        assert.ok(!this.#seen.get(urgent)?.has(entry.id), "nothing else interrupts");
+      }
+    }
+  }
+
+  #has(reader: Reader, id: number): boolean {
+    return this.#seen.get(reader)?.has(id) === true ||
+      this.#dealtWith.get(reader)?.has(id) === true;
+  }
+
+  #checkRepeats(reader: Reader): void {
+    if (!this.#plain.has(reader)) return;
+    for (const [id, times] of this.#seen.get(reader) ?? []) {
+      assert.equal(times, 1, `${reader.session} ${reader.name} has seen ${id} once`);
+    }
+  }
+
+  /** One row for each move, no gap and no overlap but where somebody went back. */
+  #checkRecord(): void {
+    const rows = this.bus.store.db.prepare(
+      `SELECT from_id, through_id, count, path FROM delivery
+       WHERE session_id = ? AND principal = ? AND consumer = ? ORDER BY id`,
+    );
+    for (const reader of READERS) {
+      const { session, principal, name } = reader;
+      const found = rows.all(session ?? "", session === null ? principal : "", name)
+        .map(({ from_id, through_id, count, path }) => (
+          { from: from_id, through: through_id, count, path }
+        ));
+      assert.deepEqual(found, this.model.rows.get(reader));
+      for (const [i, { from, through }] of (this.model.rows.get(reader) ?? []).entries()) {
+        assert.notEqual(from, through, "a read that moved nothing leaves no row");
+        const before = this.model.rows.get(reader)?.[i - 1]?.through ?? from;
+        // Main may have raised urgent meanwhile.
+        assert.ok(
+          name === "urgent" ? from >= before : from === before,
+          "the rows follow each other",
         );
-        const expected = visible.slice(0, limit).map((event) => event.id);
-        const through = visible.length > limit
-          ? expected.at(-1) ?? position
-          : log.at(-1)?.id ?? position;
-
-        const gone = new AbortController();
-        const reading = bus.call("get_events", {
-          session_id: reader,
-          resume: true,
-          peek: mode.startsWith("peek"),
-          limit,
-          order,
-          min_level,
-          exclude_types: exclude,
-        }, { signal: gone.signal });
-        if (mode === "leave") {
-          gone.abort();
-          await reading.then(() => Promise.reject(new Error("handed to nobody")), () => {});
-          continue;
-        }
-        const page = await reading;
-        const ids = page.events.map((event: { id: number }) => event.id);
-        equal(order === "asc" ? ids : ids.toReversed(), expected);
-        equal(page.next_cursor, String(through));
-        equal(page.has_more, visible.length > limit);
-        if (mode === "peek and ack") {
-          await bus.call("ack_events", { session_id: reader, cursor: page.next_cursor });
-        }
-        if (mode !== "peek") positions.set(reader, through);
-        equal(page.unread, mode === "consume" ? visible.length - expected.length : visible.length);
       }
+    }
+  }
+}
+
+function nameOf({ session, name }: Reader): Record<string, string> {
+  if (session === null) return { consumer: name };
+  return name === "main" ? { session_id: session } : { session_id: session, consumer: name };
+}
+
+const RUNS = TORTURE ? 10_000 : 150;
+
+Deno.test(`resume from 8 consumers in any order loses nothing and repeats nothing unasked, ${RUNS} times`, async () => {
+  let steps = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80 }), async (actions) => {
+      using bus = testBus();
+      const run = new Run(bus);
+      await run.register("a", "x");
+      await run.register("b", "y");
+      for (const action of actions) {
+        await run.take(action);
+        steps++;
+      }
+      await run.finish();
     }),
-    { numRuns: 150 },
+    { numRuns: RUNS },
   );
+  assert.ok(steps > RUNS * 15);
 });
