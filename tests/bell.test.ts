@@ -30,3 +30,14 @@ Deno.test("wait() that looked before a ring resolves at once", async () => {
   bell.ring();
   equal(await bell.wait(seen, signal), true);
 });
+
+Deno.test("stop() ends every wait, now and later, as if nothing had come", async () => {
+  const bell = createBell();
+  const { signal } = new AbortController();
+  const waiting = bell.wait(bell.rings, signal);
+  equal(bell.stopped, false);
+  bell.stop();
+  equal(await waiting, false);
+  equal(await bell.wait(bell.rings, signal), false);
+  equal(bell.stopped, true);
+});

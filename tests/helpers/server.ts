@@ -2,6 +2,7 @@
 import { type Config, type Flags, loadConfig } from "../../src/config.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { GuardRules } from "../../src/http/guard.ts";
+import type { StreamLimits } from "../../src/http/stream.ts";
 import { createMcpDoor } from "../../src/mcp/door.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
@@ -19,7 +20,11 @@ export interface TestApp extends AsyncDisposable {
 const RULES: GuardRules = { exposed: false, token: null, allowedHosts: [], allowedOrigins: [] };
 
 /** The whole application over a bus in memory; the same wiring as the server's, without a port. */
-export function testApp(rules: Partial<GuardRules> = {}, bus = testBus()): TestApp {
+export function testApp(
+  rules: Partial<GuardRules> = {},
+  bus = testBus(),
+  streamLimits?: StreamLimits,
+): TestApp {
   const mcp = createMcpDoor(bus, OPERATIONS, "0.0.0");
   const app = createApp({
     bus,
@@ -28,6 +33,7 @@ export function testApp(rules: Partial<GuardRules> = {}, bus = testBus()): TestA
     rules: { ...RULES, ...rules },
     mcp: mcp.fetch,
     health: () => ({ status: "ok", service: "event-bus" }),
+    streamLimits,
   });
   const fetch: TestApp["fetch"] = async (path, init, peer = "127.0.0.1") =>
     await app.fetch(new Request(new URL(path, "http://127.0.0.1:8080"), init), { peer });
