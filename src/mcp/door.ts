@@ -16,6 +16,7 @@ import type { Operation } from "../operations/operation.ts";
 import { Follower } from "./follower.ts";
 import { createHints } from "./hints.ts";
 import { createListening, isListenRequest, MAX_LISTENERS } from "./listen.ts";
+import { isStream } from "./relay.ts";
 import { createResources } from "./resources.ts";
 import { serverFactory, type ServerParts } from "./server.ts";
 import { IDLE_MS, MAX_SESSIONS, type SessionLimits, Sessions } from "./sessions.ts";
@@ -204,9 +205,6 @@ function widened(request: Request): Request {
 }
 
 const sessionNotFound = () => refuse(404, SESSION_NOT_FOUND, "Session not found");
-
-const isStream = ({ headers }: Response): boolean =>
-  headers.get("content-type") === "text/event-stream";
 
 /** Some clients take a stream without a charset for Latin-1. */
 function withCharset(response: Response): Response {

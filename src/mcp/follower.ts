@@ -22,6 +22,8 @@ export class Follower {
   readonly #followed = new Map<string, Followed>();
   /** What changed and was not told yet. */
   readonly #due = new Set<string>();
+  /** What was sent and not taken yet. */
+  #underway: string | undefined;
   #streaming = false;
   #wanted = false;
 
@@ -48,6 +50,7 @@ export class Follower {
     this.#followed.get(uri)?.stop?.();
     this.#followed.delete(uri);
     this.#due.delete(uri);
+    if (this.#underway === uri) this.#underway = undefined;
   }
 
   /** From now on, and until it ends, `response` is the stream that hints go out on. */
@@ -57,6 +60,7 @@ export class Follower {
     return relay(response, {
       wanted: () => {
         this.#wanted = true;
+        this.#underway = undefined;
         this.#next();
       },
       ended: () => {
@@ -86,12 +90,16 @@ export class Follower {
     if (uri === undefined || !this.#wanted) return;
     this.#due.delete(uri);
     this.#wanted = false;
+    this.#underway = uri;
     this.#send(uri);
   }
 
   #pause(): void {
     this.#streaming = false;
     this.#wanted = false;
+    // Nobody took it: then it is told again.
+    if (this.#underway !== undefined) this.#due.add(this.#underway);
+    this.#underway = undefined;
     for (const followed of this.#followed.values()) {
       followed.from = followed.stop?.() ?? followed.from;
       followed.stop = null;

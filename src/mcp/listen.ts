@@ -11,6 +11,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { Follower } from "./follower.ts";
 import type { Hints } from "./hints.ts";
+import { isStream } from "./relay.ts";
 import type { Resources } from "./resources.ts";
 
 /** Around 180 kB each; more readers than this want a bus of their own. */
@@ -77,10 +78,13 @@ export function createListening(
       const handler = createMcpHandler(makeServer, { legacy: "reject", bus, onerror });
       open.add(handler);
       const response = await handler.fetch(request, { parsedBody });
-      return follower.carriedBy(response, () => {
+      const forget = () => {
         follower.end();
         open.delete(handler);
-      });
+      };
+      if (isStream(response)) return follower.carriedBy(response, forget);
+      forget();
+      return response;
     },
     async close() {
       await Promise.all([...open].map((handler) => handler.close()));

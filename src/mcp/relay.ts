@@ -39,3 +39,7 @@ export function relay(response: Response, { wanted, ended }: Relayed): Response 
   });
   return new Response(body, { status: response.status, headers: response.headers });
 }
+
+/** Whether an answer is a stream of the SDK's, which names no charset. */
+export const isStream = ({ headers }: Response): boolean =>
+  headers.get("content-type") === "text/event-stream";
