@@ -18,6 +18,9 @@ interface WireWebhook {
   unread: number;
 }
 
+/** The bus gives a receiver ten seconds. */
+const RECEIVER_MS = 10_000;
+
 type Action = (args: Args, cli: Cli) => Promise<number>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
@@ -137,6 +140,7 @@ async function test(args: Args, { client, json, out, err }: Cli): Promise<number
   const answer = await client.call<{ success: boolean; status: number; reason?: string }>(
     "test_webhook",
     { webhook_id },
+    { waitMs: RECEIVER_MS },
   );
   if (json) out(pretty(answer));
   else if (answer.success) out(`Webhook ${webhook_id} took it: HTTP ${answer.status}\n`);

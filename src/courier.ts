@@ -35,6 +35,9 @@ export interface CourierParts {
 /** A receiver that needs longer should answer first and work then. */
 const ATTEMPT_MS = 10_000;
 
+/** Why nothing was sent, in words that are told as they are. */
+class NotSent extends Error {}
+
 /** A courier; tests bring a network of their own. */
 export function createCourier(parts: Partial<CourierParts> = {}): Courier {
   const network: CourierParts = {
@@ -111,9 +114,9 @@ async function addressesOf(
   const found = await until(over, lookup(host));
   const allowed = found.filter(({ address }) => refusedAddress(address) === null);
   const [first] = found;
-  if (first === undefined) throw new Error("the host has no address");
+  if (first === undefined) throw new NotSent("the host has no address");
   if (allowed.length === 0) {
-    throw new Error(
+    throw new NotSent(
       `the host is at an address that is not called: ${refusedAddress(first.address)}`,
     );
   }
@@ -139,7 +142,7 @@ function neverConnected(failure: unknown): boolean {
 }
 
 function reasonOf(failure: unknown): string {
-  if (failure instanceof BusError) return failure.message;
+  if (failure instanceof BusError || failure instanceof NotSent) return failure.message;
   const { message, code } = rootOf(failure) as Error & { code?: string };
   if (code === "ENOTFOUND") return "the host's name is not known";
   // The runtime's message repeats the URL before it comes to the point.
