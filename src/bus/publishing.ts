@@ -38,6 +38,8 @@ export interface Published {
   id: number;
   /** Whether this is the first event with its dedupe key, published before. */
   duplicate: boolean;
+  event_type: string;
+  payload: string;
   channel: string;
   signal_level: SignalLevel;
   correlation_id: string | null;
@@ -82,6 +84,8 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   return {
     id,
     duplicate: false,
+    event_type: event.event_type,
+    payload: event.payload,
     channel,
     signal_level,
     correlation_id,

@@ -63,8 +63,8 @@ export const publishEvent = operation({
     const warning = warningAbout(published);
     return {
       event_id: id,
-      event_type: input.event_type,
-      payload: input.payload,
+      event_type: published.event_type,
+      payload: published.payload,
       channel,
       signal_level,
       ...(correlation_id === null ? {} : { correlation_id }),
