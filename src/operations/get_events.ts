@@ -11,7 +11,8 @@ export const getEvents = operation({
   title: "Get events",
   description:
     "Read events. resume=true with your session_id returns what you have not read yet and marks " +
-    "it read; repeat while has_more. peek marks nothing. cursor: read after this event id.",
+    "it read; repeat while has_more. peek marks nothing; wait_seconds waits until there is " +
+    "something. cursor: read after this event id.",
   input: z.strictObject({
     ...wantedInput,
     limit: z.int().min(0).max(MAX_PAGE_EVENTS).default(50),
