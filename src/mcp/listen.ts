@@ -14,7 +14,7 @@ import type { Hints } from "./hints.ts";
 import { isStream } from "./relay.ts";
 import type { Resources } from "./resources.ts";
 
-/** Around 180 kB each; more readers than this want a bus of their own. */
+/** Around 120 kB each, connection included; more readers than this want a bus of their own. */
 export const MAX_LISTENERS = 1000;
 
 export interface Listening {
