@@ -94,8 +94,10 @@ export function startServer(config: Config): RunningServer {
     async close() {
       clearInterval(minute);
       await mcp.close();
-      const late = setTimeout(abort, CLOSE_MS);
-      await server.shutdown();
+      // Who is not done then ends with the process: a server that shuts down cannot be aborted.
+      const limit = Promise.withResolvers<void>();
+      const late = setTimeout(limit.resolve, CLOSE_MS);
+      await Promise.race([server.shutdown(), limit.promise]);
       clearTimeout(late);
       await writeHeartbeats(store);
       store.close();
