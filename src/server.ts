@@ -96,8 +96,13 @@ export function startServer(config: Config): RunningServer {
       clearInterval(minute);
       bus.bell.stop();
       await mcp.close();
-      const late = setTimeout(abort, CLOSE_MS);
-      await Promise.all([server.shutdown(), webhooks.close(CLOSE_MS)]);
+      // Who is not done then ends with the process: a server that shuts down cannot be aborted.
+      const limit = Promise.withResolvers<void>();
+      const late = setTimeout(limit.resolve, CLOSE_MS);
+      await Promise.all([
+        Promise.race([server.shutdown(), limit.promise]),
+        webhooks.close(CLOSE_MS),
+      ]);
       clearTimeout(late);
       await writeHeartbeats(store);
       store.close();

@@ -119,7 +119,7 @@ export function createApp(parts: Parts): Hono<Door> {
 }
 
 function refuse(c: Context, failure: unknown): Response {
-  const thrown = failure instanceof Deno.errors.BadResource ? bodyCut() : failure;
+  const thrown = CUT.some((kind) => failure instanceof kind) ? bodyCut() : failure;
   if (!(thrown instanceof BusError)) {
     log.error("{method} {path} failed: {failure}", {
       method: c.req.method,
@@ -175,7 +175,10 @@ async function text(c: Context): Promise<string> {
   }
 }
 
-/** The rest of a body never came: its sender left, or the server was told to stop meanwhile. */
+/** How the runtime says that the rest of a body never came. */
+const CUT = [Deno.errors.BadResource, Deno.errors.Http];
+
+/** Its sender left or sent nonsense, or the server was told to stop meanwhile. */
 function bodyCut(): BusError {
   return new BusError("unavailable", "Cannot read the body: the connection or server is closing");
 }

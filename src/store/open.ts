@@ -150,6 +150,6 @@ function refusal(path: string, failure: unknown): BusError {
   const message = failure instanceof Error ? failure.message : String(failure);
   const detail = /\blocked\b/.test(message)
     ? "it is in use; stop the other program that has it open"
-    : message;
+    : message.replace(/\s*\n\s*/g, "; ");
   return new BusError("unavailable", `Cannot use the database ${path}: ${detail}`);
 }

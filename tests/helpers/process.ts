@@ -196,11 +196,12 @@ function linesOf(stream: ReadableStream<Uint8Array>) {
   return { first, all };
 }
 
-/** A folder in which the program is called `name`, to be put on PATH. */
+/** A folder in which the program is called `name`, to be put on PATH; made once for each home. */
 export function installAs(home: Home, name: string): string {
   const folder = join(home.path, `bin-${name}`);
-  Deno.mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
+  if (exists(path)) return folder;
+  Deno.mkdirSync(folder, { recursive: true });
   if (BINARY !== null) Deno.symlinkSync(COMMAND[0], path);
   else {
     const quoted = COMMAND.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
@@ -218,6 +219,15 @@ export function isInstalled(program: string): boolean {
       return false;
     }
   });
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function decode(bytes: Uint8Array): string {

@@ -39,6 +39,19 @@ Deno.test(`${SUBJECT}: letters of all people pass through unharmed, by argument 
   assert.equal(stdout.match(/ {4}naïve ✓ 日本語 🦦\n {8}second line\n/g)?.length, 2);
 });
 
+Deno.test(`${SUBJECT}: standard input that is not UTF-8 is refused, not published with holes`, async () => {
+  using home = tempHome();
+  await using server = await serve({ home });
+  const ended = await run(["publish", "--type", "t", "--payload", "-"], {
+    home,
+    env: { EVENT_BUS_URL: server.url },
+    stdin: new Uint8Array([0x61, 0xff, 0x62]),
+  });
+  assert.equal(ended.code, 2);
+  assert.equal(ended.stderr, "Error: Cannot read standard input: it is not UTF-8 text\n");
+  assert.deepEqual((await server.call("get_events")).events, []);
+});
+
 Deno.test(`${SUBJECT}: PORT and HOST of the shell do not move a client`, async () => {
   using home = tempHome();
   await using server = await serve({ home });
