@@ -178,7 +178,7 @@ function conditionsOf(filter: EventFilter): Conditions {
   if (filter.channel !== undefined) equal.push(["channel", filter.channel]);
   const [type, ...otherTypes] = filter.event_types ?? [];
   if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
-  else if (type !== undefined) checked.push([`event_type IN ${LIST}`, json(filter.event_types)]);
+  else if (type !== undefined) checked.push([`+event_type IN ${LIST}`, json(filter.event_types)]);
   if (filter.channel_prefix !== undefined) {
     const { channel_prefix: prefix } = filter;
     checked.push(["substr(channel, 1, length(?)) = ?", prefix, prefix]);
@@ -211,9 +211,10 @@ function notShown({ from, through, filter }: Shown): Conditions["checked"][numbe
 /** A list bound as one JSON text, so that the statement is the same for lists of any length. */
 const LIST = "(SELECT value FROM json_each(?))";
 
-const URGENT = `(channel = ? OR (signal_level = ${
+/** `+`, so that it is checked on the rows of the scan: by its indexes they would have to be sorted. */
+const URGENT = `(+channel = ? OR (signal_level = ${
   levelRank("actionable")
-} AND channel IN ${LIST}))`;
+} AND +channel IN ${LIST}))`;
 
 const urgencyValues = ({ direct, channels }: Urgency): string[] => [direct, json(channels)];
 
