@@ -20,6 +20,10 @@ const EXERCISE: readonly [has: string, how: "run" | "task" | "setup" | "machines
   ["event-bus events --session-id bob", "run"],
   ["curl -d", "run"],
   ["SESSION_ID=$(", "run"],
+  ["event-bus wait", "run"],
+  ["--consumer ci", "run"],
+  ["event-bus delivery", "run"],
+  ["event-bus webhook add", "run"],
   ["openssl rand", "machines"],
   ["export EVENT_BUS_URL=", "machines"],
   ["--header 'Authorization", "setup"],
@@ -109,7 +113,7 @@ Deno.test({
     using home = tempHome();
     await using server = await serve({ home });
     const env = { EVENT_BUS_URL: `${server.url}/mcp` };
-    const outputs = [];
+    const outputs: Record<string, string> = {};
     for (const block of blocksTo("run")) {
       // There is no desktop here; the command says so and fails, which is its promise.
       const script = block
@@ -117,12 +121,24 @@ Deno.test({
         .replace(/^(event-bus notify .*)$/m, "! $1");
       const { code, stdout, stderr } = await shell(home, script, env);
       equal(code, 0, `${block}\n${stdout}${stderr}`);
-      outputs.push(stdout);
+      outputs[EXERCISE.find(([has]) => block.includes(has))?.[0] ?? ""] = stdout;
     }
-    const [, , reading = "", curled = "", session = ""] = outputs;
-    match(reading, /task_completed \(all\)[\s\S]*help_needed \(session:bob\)[\s\S]*No events\n$/);
-    match(curled, /"channel":"repo:my-project"/);
-    match(session, /\[\d+\] done \(repo:my-project\)[\s\S]*Finished[\s\S]*"success": true/);
+    const expected: [has: string, output: RegExp][] = [
+      [
+        "event-bus events --session-id bob",
+        /task_completed \(all\)[\s\S]*help_needed \(session:bob\)[\s\S]*No events\n$/,
+      ],
+      ["curl -d", /"channel":"repo:my-project"/],
+      [
+        "SESSION_ID=$(",
+        /\[\d+\] done \(repo:my-project\)[\s\S]*Finished[\s\S]*"success": true/,
+      ],
+      ["event-bus wait", /ci_completed \(repo:my-project\)[\s\S]*green/],
+      ["--consumer ci", /No events/],
+      ["event-bus delivery", /^\[1\] session_registered \(all\)/],
+      ["event-bus webhook add", /http:\/\/127\.0\.0\.1:9000\/hook/],
+    ];
+    for (const [has, output] of expected) match(outputs[has] ?? "not run", output);
   },
 });
 
