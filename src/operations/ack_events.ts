@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { acknowledge, MAX_CONSUMER_LENGTH } from "../bus/positions.ts";
-import { operation } from "./operation.ts";
+import { operation, SETS } from "./operation.ts";
 import { sessionId } from "./wire.ts";
 
 export const ackEvents = operation({
@@ -20,12 +20,7 @@ export const ackEvents = operation({
     cursor: z.string(),
     previous_cursor: z.string().nullable(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: SETS,
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DELIVERY_STATES, deliveryOf, type Receipt } from "../bus/delivery.ts";
 import { stateOf } from "../bus/presence.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 import { iso } from "./wire.ts";
 
 const receipt = z.object({
@@ -32,12 +32,7 @@ export const getDelivery = operation({
     audience: z.array(receipt),
     others: z.array(receipt),
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: true,
   writes: false,
   endsTheGone: true,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deliveryTimes } from "../bus/delivery.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 
 /** What "lately" means to somebody who looks. */
 const WINDOW_MS = 60 * 60 * 1000;
@@ -19,12 +19,7 @@ export const getDeliveryTimes = operation({
     p95_ms: milliseconds,
     p99_ms: milliseconds,
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: false,
   writes: false,
   run(bus, _input, call) {

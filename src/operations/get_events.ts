@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { MAX_PAGE_EVENTS, mayBegin, mayConsume, read } from "../bus/reading.ts";
-import { operation } from "./operation.ts";
+import { APPENDS, operation } from "./operation.ts";
 import { toWire, wantedInput, wireEvent } from "./wire.ts";
 
 /** Longer than a client's patience; who wants to wait on asks again. */
@@ -27,12 +27,7 @@ export const getEvents = operation({
     has_more: z.boolean(),
     unread: z.int(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: false,
-  },
+  annotations: APPENDS,
   tool: true,
   writes: (input) => mayConsume(input) || mayBegin(input),
   waits: {

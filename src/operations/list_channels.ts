@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { livingSessions } from "../bus/sessions.ts";
 import { channelsOf } from "../channel.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 
 export const listChannels = operation({
   name: "list_channels",
@@ -9,12 +9,7 @@ export const listChannels = operation({
   description: "List the channels of active sessions with subscriber counts.",
   input: z.strictObject({}),
   output: z.array(z.object({ channel: z.string(), subscribers: z.int() })),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: true,
   writes: false,
   endsTheGone: true,

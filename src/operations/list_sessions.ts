@@ -4,7 +4,7 @@ import { unreadOf } from "../bus/reading.ts";
 import { endedSessions, livingSessions } from "../bus/sessions.ts";
 import { channelsOf } from "../channel.ts";
 import { SESSION_STATES } from "../session.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 import { iso } from "./wire.ts";
 
 /** The latest who have gone; nobody looks for older ones here. */
@@ -35,12 +35,7 @@ export const listSessions = operation({
     last_read: z.object({ at: z.string(), consumer: z.string(), path: z.string() }).nullable(),
     reachable_by: z.array(z.string()),
   })),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: true,
   writes: false,
   endsTheGone: true,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { webhooks } from "../bus/webhooks.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 import { toWireWebhook, wireWebhook } from "./webhook_wire.ts";
 
 export const listWebhooks = operation({
@@ -9,12 +9,7 @@ export const listWebhooks = operation({
   description: "List webhooks, newest first: their failures, and the events that wait.",
   input: z.strictObject({ active_only: z.boolean().default(true) }),
   output: z.array(wireWebhook),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: true,
   writes: false,
   run: (bus, { active_only }) => webhooks(bus, active_only).map(toWireWebhook),

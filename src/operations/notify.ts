@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { operation } from "./operation.ts";
+import { APPENDS, operation } from "./operation.ts";
 
 export const notify = operation({
   name: "notify",
@@ -16,12 +16,7 @@ export const notify = operation({
     message: z.string(),
     reason: z.string().optional(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
+  annotations: { ...APPENDS, openWorldHint: true },
   tool: true,
   writes: false,
   async run(bus, { title, message, sound }) {

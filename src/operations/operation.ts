@@ -15,6 +15,16 @@ export interface Annotations {
   openWorldHint: boolean;
 }
 
+const CLOSED = { destructiveHint: false, openWorldHint: false };
+/** Looks, and changes nothing. */
+export const READS: Annotations = { ...CLOSED, readOnlyHint: true, idempotentHint: true };
+/** Adds something each time. */
+export const APPENDS: Annotations = { ...CLOSED, readOnlyHint: false, idempotentHint: false };
+/** Leaves the same state however often it is called. */
+export const SETS: Annotations = { ...APPENDS, idempotentHint: true };
+/** The same, and takes something away. */
+export const ENDS: Annotations = { ...SETS, destructiveHint: true };
+
 export type JsonSchema = Record<string, unknown>;
 
 interface Definition<I extends z.ZodObject, O extends z.ZodType> {

@@ -6,7 +6,7 @@ import { endedDetails } from "../bus/speakers.ts";
 import { addressesNobody } from "../channel.ts";
 import { MAX_TAGS } from "../event.ts";
 import type { Session } from "../session.ts";
-import { operation } from "./operation.ts";
+import { APPENDS, operation } from "./operation.ts";
 import { label, sessionId, signalLevel } from "./wire.ts";
 
 export const publishEvent = operation({
@@ -48,12 +48,7 @@ export const publishEvent = operation({
     deleted_at: z.string().optional(),
     hint: z.string().optional(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: false,
-  },
+  annotations: APPENDS,
   tool: true,
   writes: true,
   run(bus, input, call) {

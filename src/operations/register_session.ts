@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { register } from "../bus/sessions.ts";
 import { MAX_CWD_LENGTH, MAX_NAME_LENGTH } from "../session.ts";
-import { operation } from "./operation.ts";
+import { operation, SETS } from "./operation.ts";
 
 export const registerSession = operation({
   name: "register_session",
@@ -26,12 +26,7 @@ export const registerSession = operation({
     resumed: z.boolean(),
     tip: z.string(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: SETS,
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { registerWebhook as register } from "../bus/webhooks.ts";
 import { MAX_URL_LENGTH } from "../webhook_url.ts";
-import { operation } from "./operation.ts";
+import { APPENDS, operation } from "./operation.ts";
 import { webhookId } from "./webhook_wire.ts";
 import { iso, label } from "./wire.ts";
 
@@ -26,12 +26,7 @@ export const registerWebhook = operation({
     event_types: z.array(z.string()).nullable(),
     created_at: z.string(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
+  annotations: { ...APPENDS, openWorldHint: true },
   tool: true,
   writes: true,
   run(bus, input, call) {

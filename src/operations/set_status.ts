@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { describeSession } from "../bus/presence.ts";
 import { SESSION_STATES } from "../session.ts";
-import { operation } from "./operation.ts";
+import { operation, SETS } from "./operation.ts";
 import { iso, sessionId } from "./wire.ts";
 
 export const setStatus = operation({
@@ -19,12 +19,7 @@ export const setStatus = operation({
     status_at: z.string().nullable(),
     state: z.enum(SESSION_STATES).nullable(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: SETS,
   tool: true,
   writes: true,
   run(bus, input, call) {

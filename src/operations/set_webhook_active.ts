@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { setActive } from "../bus/webhooks.ts";
-import { operation } from "./operation.ts";
+import { operation, SETS } from "./operation.ts";
 import { webhookId } from "./webhook_wire.ts";
 
 export const setWebhookActive = operation({
@@ -9,12 +9,7 @@ export const setWebhookActive = operation({
   description: "Pause a webhook; resumed, it continues where it stopped.",
   input: z.strictObject({ webhook_id: webhookId, active: z.boolean() }),
   output: z.object({ success: z.literal(true), webhook_id: webhookId, active: z.boolean() }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
+  annotations: { ...SETS, openWorldHint: true },
   tool: true,
   writes: true,
   run(bus, { webhook_id, active }, call) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { beginningOf } from "../bus/following.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 import { wantedInput } from "./wire.ts";
 
 /** Opens a stream; the door over HTTP keeps it going. No door beside `GET /v1/events/stream` has it. */
@@ -14,12 +14,7 @@ export const streamEvents = operation({
     "why the stream ends.",
   input: z.strictObject(wantedInput),
   output: z.object({ start: z.int() }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: READS,
   tool: false,
   // A consumer of no session gets its start with its first call.
   writes: ({ session_id, consumer }) => !session_id && consumer !== undefined,

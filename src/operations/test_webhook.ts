@@ -2,7 +2,7 @@ import { z } from "zod";
 import { webhookNamed } from "../bus/webhooks.ts";
 import { DEFAULT_CHANNEL } from "../channel.ts";
 import { ANONYMOUS, type Event } from "../event.ts";
-import { operation } from "./operation.ts";
+import { operation, READS } from "./operation.ts";
 import { letterOf, webhookId } from "./webhook_wire.ts";
 
 export const testWebhook = operation({
@@ -18,12 +18,7 @@ export const testWebhook = operation({
     status: z.int().nullable(),
     reason: z.string().optional(),
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
+  annotations: { ...READS, idempotentHint: false, openWorldHint: true },
   tool: false,
   writes: false,
   async run(bus, { webhook_id }, { now, uuid, caller }) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { unregister } from "../bus/sessions.ts";
-import { operation } from "./operation.ts";
+import { ENDS, operation } from "./operation.ts";
 
 export const unregisterSession = operation({
   name: "unregister_session",
@@ -17,12 +17,7 @@ export const unregisterSession = operation({
     display_id: z.string(),
     active_sessions: z.int(),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: true,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: ENDS,
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { unregisterWebhook as unregister } from "../bus/webhooks.ts";
-import { operation } from "./operation.ts";
+import { ENDS, operation } from "./operation.ts";
 import { webhookId } from "./webhook_wire.ts";
 
 export const unregisterWebhook = operation({
@@ -9,12 +9,7 @@ export const unregisterWebhook = operation({
   description: "Remove a webhook for good.",
   input: z.strictObject({ webhook_id: webhookId }),
   output: z.object({ success: z.literal(true), webhook_id: webhookId }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: true,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
+  annotations: ENDS,
   tool: true,
   writes: true,
   run(bus, { webhook_id }, call) {
