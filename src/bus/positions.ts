@@ -91,7 +91,7 @@ export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void
 /** The last stretch that a consumer has read with one filter, without a gap, up to where it stands. */
 function spanOf(before: Position | null, { from, through, filter }: Move) {
   if (through < from) {
-    return before?.span_from != null && before.span_from < through
+    return before !== null && before.span_from !== null && before.span_from < through
       ? { span_from: before.span_from, span_filter: before.span_filter }
       : { span_from: null, span_filter: null };
   }
