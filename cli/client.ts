@@ -153,6 +153,8 @@ export function createClient(
     } catch (failure) {
       throw unreachable(failure, silenceMs);
     } finally {
+      // A connection that broke has nothing left to be given up.
+      await reader.cancel().catch(() => {});
       watch.end();
     }
   }
