@@ -17,7 +17,7 @@ export interface Session extends Presence {
   last_seen: number;
   ended_at: number | null;
   end_reason: EndReason | null;
-  /** Its registration event, where its consumers begin; null for some of the original's. */
+  /** Its registration event, or where it stood when that is not known: where its consumers begin. */
   start_id: number | null;
 }
 

@@ -99,7 +99,7 @@ for (const version of VERSIONS) {
         last_seen: local("2026-01-09T10:06:00.500"),
         ended_at: version === 1 ? null : local("2026-01-09T11:00:00.999"),
         end_reason: version === 1 ? null : "unregistered",
-        start_id: null,
+        start_id: 40,
       }]);
 
       const plain = {

@@ -13,6 +13,8 @@ ALTER TABLE session ADD COLUMN status_at INTEGER;
 UPDATE session SET start_id = first.id FROM (
   SELECT session_id, max(id) AS id FROM event WHERE event_type = 'session_registered' GROUP BY session_id
 ) AS first WHERE first.session_id = session.id;
+UPDATE session SET start_id = position.event_id FROM position
+  WHERE start_id IS NULL AND position.session_id = session.id AND position.consumer = 'main';
 
 -- A consumer belongs to a session, or without one to a principal; the other column is ''.
 ALTER TABLE position RENAME TO position_1;

@@ -45,6 +45,7 @@ export function convertSessions(db: DatabaseSync, source: Source, tip: number): 
   );
   for (const s of sessions) {
     const announced = registered.get(s.old.id ?? s.id) ?? registered.get(s.display_id) ?? null;
+    const stands = usableCursor(s.old.last_cursor, tip) ?? announced ?? tip;
     insert.run(
       s.id,
       s.display_id,
@@ -57,9 +58,9 @@ export function convertSessions(db: DatabaseSync, source: Source, tip: number): 
       s.last_seen,
       s.ended_at,
       s.end_reason,
-      announced,
+      announced ?? stands,
     );
-    place.run(s.id, usableCursor(s.old.last_cursor, tip) ?? announced ?? tip, s.last_seen);
+    place.run(s.id, stands, s.last_seen);
   }
   return sessions.length;
 }

@@ -1,0 +1,104 @@
+/** Databases that an earlier version of this program made. */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { APPLICATION_ID, openStore, SCHEMA_VERSION, schemaVersion } from "../../src/store/open.ts";
+import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
+import { testBus } from "../helpers/bus.ts";
+
+/** A database as the first version left it: a session under way, one without an announcement, one ended. */
+function firstVersion(path: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(log_0001);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1;
+    INSERT INTO event (event_type, payload, channel, session_id, at, signal_level) VALUES
+      ('session_registered', '', 'all', 'me', 1, 0),
+      ('session_registered', '', 'all', 'gone', 2, 0),
+      ('note', 'old', 'all', 'gone', 3, 1),
+      ('session_unregistered', '', 'all', 'gone', 4, 0),
+      ('note', 'new', 'session:me', 'anonymous', 5, 2);
+    INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id, registered_at, last_seen, ended_at, end_reason) VALUES
+      ('me', 'bold-cat', 'me', 'home', '/w/r', 'r', 'me', 1, 1, NULL, NULL),
+      ('quiet', 'calm-cat', 'quiet', 'home', '/w/r', 'r', 'quiet', 1, 1, NULL, NULL),
+      ('gone', 'late-cat', 'gone', 'home', '/w/r', 'r', 'gone', 2, 2, 4, 'unregistered');
+    INSERT INTO position (session_id, consumer, event_id, moved_at) VALUES
+      ('me', 'main', 3, 9), ('quiet', 'main', 4, 9), ('gone', 'main', 2, 9);
+    INSERT INTO webhook (url, channel, created_at) VALUES ('http://127.0.0.1/', 'repo:*', 7)`);
+  db.close();
+}
+
+function inFolder(work: (path: string) => void | Promise<void>): () => Promise<void> {
+  return async () => {
+    const folder = Deno.makeTempDirSync();
+    try {
+      await work(`${folder}/data.db`);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  };
+}
+
+Deno.test(
+  "openStore brings a database of the first version up to date and keeps what is in it",
+  inFolder((path) => {
+    firstVersion(path);
+    const store = openStore(path);
+    const all = (sql: string) => store.db.prepare(sql).all().map((row) => ({ ...row }));
+    assert.equal(schemaVersion(store.db), SCHEMA_VERSION);
+    assert.deepEqual(
+      all(
+        "SELECT session_id, principal, consumer, event_id, moved_at FROM position ORDER BY event_id",
+      ),
+      [
+        { session_id: "gone", principal: "", consumer: "main", event_id: 2, moved_at: 9 },
+        { session_id: "me", principal: "", consumer: "main", event_id: 3, moved_at: 9 },
+        { session_id: "quiet", principal: "", consumer: "main", event_id: 4, moved_at: 9 },
+      ],
+    );
+    assert.deepEqual(all("SELECT id, start_id FROM session ORDER BY id"), [
+      { id: "gone", start_id: 2 },
+      { id: "me", start_id: 1 },
+      { id: "quiet", start_id: 4 },
+    ]);
+    assert.deepEqual(all("SELECT url, channel, active, attempts FROM webhook"), [
+      { url: "http://127.0.0.1/", channel: "repo:*", active: 1, attempts: 0 },
+    ]);
+    assert.deepEqual(all("SELECT * FROM delivery"), [], "what reached whom before is not known");
+    const fresh = openStore(":memory:");
+    const schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name";
+    assert.deepEqual(all(schema), fresh.db.prepare(schema).all().map((row) => ({ ...row })));
+    fresh.close();
+    store.close();
+  }),
+);
+
+Deno.test(
+  "a session of the first version reads on where it stood, as main, as urgent and under any name",
+  inFolder(async (path) => {
+    firstVersion(path);
+    using bus = testBus(path);
+    const read = async (session_id: string, consumer: string) =>
+      (await bus.call("get_events", { session_id, consumer, resume: true, order: "asc" })).events
+        .map(({ id }: { id: number }) => id);
+    assert.deepEqual(await read("me", "ci"), [2, 3, 4, 5], "from its registration on");
+    assert.deepEqual(await read("me", "urgent"), [5]);
+    assert.deepEqual(await read("me", "main"), [4]);
+    assert.deepEqual(await read("quiet", "main"), [5]);
+  }),
+);
+
+Deno.test(
+  "a consumer of a session that nobody announced begins where that stood, also when main reads on",
+  inFolder(async (path) => {
+    firstVersion(path);
+    using bus = testBus(path);
+    const look = { session_id: "quiet", consumer: "ci", resume: true, peek: true };
+    assert.equal((await bus.call("get_events", look)).events.length, 1);
+    await bus.call("get_events", { session_id: "quiet", resume: true });
+    const again = await bus.call("get_events", look);
+    assert.deepEqual(
+      [again.events.length, again.unread],
+      [1, 1],
+      "main's reading on is not its own",
+    );
+  }),
+);
