@@ -59,13 +59,13 @@ export function sessionsText(sessions: readonly WireSession[]): string {
     `    repo: ${safeLine(session.repo)}, machine: ${safeLine(session.machine)}`,
     ...(session.client_id ? [`    client_id: ${safeLine(session.client_id)}`] : []),
     `    age: ${Math.floor(session.age_seconds)}s`,
-    `    ${session.state} since ${session.state_since}, unread: ${session.unread}, ` +
-    `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
-    ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
     ...(session.session_id === session.display_id
       ? []
       : [`    session_id: ${safeLine(shortened(session.session_id))}`]),
     `    channels: ${session.subscribed_channels.map(safeLine).join(", ")}`,
+    `    ${session.state} since ${session.state_since}, unread: ${session.unread}, ` +
+    `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
+    ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
     "",
   ]);
   return [`Active sessions (${sessions.length}):`, "", ...blocks.flat()].join("\n") + "\n";

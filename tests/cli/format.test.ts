@@ -32,6 +32,11 @@ const SESSION: WireSession = {
   client_id: "42",
   age_seconds: 61.9,
   subscribed_channels: ["all", "repo:bus"],
+  state: "idle",
+  state_since: "2026-01-08T12:00:00.000Z",
+  status: null,
+  unread: 3,
+  reachable_by: ["stream", "webhook"],
 };
 
 /** What a terminal would obey, each with its own escape. */
@@ -107,7 +112,7 @@ Deno.test("eventsText: no field can forge an event or a line of its own", () => 
   }
 });
 
-Deno.test("sessionsText: has the original's shape", () => {
+Deno.test("sessionsText: has the original's shape, with ours after it", () => {
   assert.equal(sessionsText([]), "No active sessions\n");
   const { client_id: _, ...unnamed } = SESSION;
   const other = { ...unnamed, client_id: null, session_id: "brave-otter", age_seconds: 0 };
@@ -119,23 +124,26 @@ Deno.test("sessionsText: has the original's shape", () => {
       "    client_id: 42\n" +
       "    age: 61s\n" +
       "    session_id: 01234567…\n" +
-      "    channels: all, repo:bus\n\n" +
+      "    channels: all, repo:bus\n" +
+      "    idle since 2026-01-08T12:00:00.000Z, unread: 3, reachable by: stream, webhook\n\n" +
       "  brave-otter  my-feature\n" +
       "    repo: bus, machine: home\n" +
       "    age: 0s\n" +
-      "    channels: all, repo:bus\n\n" +
+      "    channels: all, repo:bus\n" +
+      "    idle since 2026-01-08T12:00:00.000Z, unread: 3, reachable by: stream, webhook\n\n" +
       "  brave-otter  my-feature\n" +
       "    repo: bus, machine: home\n" +
       "    client_id: 42\n" +
       "    age: 61s\n" +
       "    session_id: 0123456789abcdef\n" +
-      "    channels: all, repo:bus\n\n",
+      "    channels: all, repo:bus\n" +
+      "    idle since 2026-01-08T12:00:00.000Z, unread: 3, reachable by: stream, webhook\n\n",
   );
 });
 
 Deno.test("sessionsText: no field can forge a session", () => {
   const forged = "x\n  trusted-fox  admin\n    client_id: 1\u001b[1A";
-  for (const field of ["name", "machine", "repo", "client_id", "session_id"]) {
+  for (const field of ["name", "machine", "repo", "client_id", "session_id", "status"]) {
     const text = sessionsText([{ ...SESSION, [field]: forged, subscribed_channels: [forged] }]);
     assert.equal(text.split("\n").filter((line) => /^ {2}\S/.test(line)).length, 1, field);
     assert.ok(!text.includes("\u001b"));

@@ -62,7 +62,7 @@ Deno.test("cli sessions, channels: text for people, lists for scripts", async ()
   const { out } = await bus.cli(["sessions"]);
   assert.match(
     out,
-    /^Active sessions \(1\):\n\n {2}[a-z]+-[a-z]+ {2}Ünï\n {4}repo: repo, machine: far\n {4}client_id: c1\n {4}age: 0s\n {4}session_id: c1\n {4}channels: all, session:c1, repo:repo, machine:far\n\n$/,
+    /^Active sessions \(1\):\n\n {2}[a-z]+-[a-z]+ {2}Ünï\n {4}repo: repo, machine: far\n {4}client_id: c1\n {4}age: 0s\n {4}session_id: c1\n {4}channels: all, session:c1, repo:repo, machine:far\n {4}working since \S+, unread: 0, reachable by: nothing\n\n$/,
   );
   const [session] = JSON.parse((await bus.cli(["sessions", "--json"])).out);
   assert.equal(session.session_id, "c1");
