@@ -240,3 +240,54 @@ Deno.test("cli status: a bus whose database is gone is exit 1, one that wants a 
   assert.equal(code, 1);
   assert.match(err, /^Error: Cannot serve without a token\n$/);
 });
+
+Deno.test("cli delivery: tells who has an event and who has not, and refuses what is no event", async () => {
+  await using bus = busAndCli();
+  for (const client_id of ["a", "b", "c"]) {
+    await bus.server.call("register_session", { name: client_id, client_id, machine: "far" });
+  }
+  await bus.cli(["publish", "--type", "note", "--payload", "x", "--session-id", "a"]);
+  await bus.cli(["events", "--session-id", "b", "--resume"]);
+  const { code, out } = await bus.cli(["delivery", "4"]);
+  assert.equal(code, 0);
+  assert.match(
+    out,
+    /^\[4\] note \(all\)\n {4}from: a at \S+\n\nHas reached 1 of 2:\n {2}\S+: by cli \(main\) at \S+, after \d+ ms\n {2}\S+: not read so far; working since \S+, and nothing reaches it unless it asks\n$/,
+  );
+  const report = JSON.parse((await bus.cli(["delivery", "4", "--json"])).out);
+  assert.deepEqual(report.audience.map((r: { state: string }) => r.state), ["has", "waiting"]);
+  const missing = await bus.cli(["delivery", "99"]);
+  assert.deepEqual([missing.code, missing.out], [1, ""]);
+  assert.match(missing.err, /there is none/);
+  for (const line of [["delivery"], ["delivery", "x"]]) {
+    assert.equal((await bus.cli(line)).code, 2);
+  }
+});
+
+Deno.test("cli set-status: is shown by sessions, and taken back by an empty text", async () => {
+  await using bus = busAndCli();
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  const line = ["set-status", "--session-id", "a"];
+  assert.equal((await bus.cli([...line, "on it", "--state", "waiting"])).out, "Status: on it\n");
+  const { out } = await bus.cli(["sessions"]);
+  assert.match(
+    out,
+    /\n {4}waiting since \S+, unread: 0, reachable by: nothing\n {4}status: on it\n/,
+  );
+  assert.equal((await bus.cli([...line, ""])).out, "Status: none\n");
+  assert.equal((await bus.cli(line)).code, 2);
+  assert.equal((await bus.cli(["set-status", "x"])).code, 2);
+  assert.equal((await bus.cli([...line, "x", "--state", "odd"])).code, 2);
+});
+
+Deno.test("cli status: says how soon events were seen", async () => {
+  await using bus = busAndCli();
+  assert.match((await bus.cli(["status"])).out, /\nseen in the last hour: nothing\n$/);
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  await bus.cli(["publish", "--type", "note", "--payload", "x"]);
+  await bus.cli(["events", "--session-id", "a", "--resume"]);
+  const { out } = await bus.cli(["status"]);
+  assert.match(out, /\nseen in the last hour: 1 events, p50 \d+ ms, p95 \d+ ms, p99 \d+ ms\n$/);
+  const { delivery } = JSON.parse((await bus.cli(["status", "--json"])).out);
+  assert.equal(delivery.count, 1);
+});
