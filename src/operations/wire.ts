@@ -41,6 +41,7 @@ export const wireEvent = z.object({
   signal_level: signalLevel,
   title: z.string().optional(),
   tags: z.array(z.string()).optional(),
+  reply_to: z.int().optional(),
 });
 
 /** An event as callers see it; both spellings of its id, because the original used both. */
@@ -57,6 +58,7 @@ export function toWire(event: Event): z.output<typeof wireEvent> {
     signal_level: event.signal_level,
     ...(event.title === null ? {} : { title: event.title }),
     ...(event.tags.length === 0 ? {} : { tags: [...event.tags] }),
+    ...(event.reply_to === null ? {} : { reply_to: event.reply_to }),
   };
 }
 

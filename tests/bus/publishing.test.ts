@@ -123,7 +123,10 @@ Deno.test("a reply goes to the asker and gives the thread a name", async () => {
   });
   equal([back.channel, back.correlation_id], ["session:helper", reply.correlation_id]);
   const thread = await bus.call("get_events", { correlation_id: reply.correlation_id });
-  equal(thread.events.length, 2);
+  equal(thread.events.map((event: { reply_to: number }) => event.reply_to), [
+    reply.event_id,
+    asked.event_id,
+  ]);
 });
 
 Deno.test("a reply takes over the thread of its question, unless it names one", async () => {
