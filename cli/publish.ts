@@ -14,6 +14,8 @@ Usage: event-bus publish --type TYPE --payload TEXT [--channel CHANNEL] [options
   --tags A,B                labels
   --correlation-id ID       the thread it belongs to
   --signal-level LEVEL      lifecycle, info or actionable; derived from type and channel by default
+  --reply-to EVENT_ID       answers that event: goes to its sender, in its thread
+  --dedupe-key KEY          publishing again with it within a day changes nothing
 
 Examples:
   event-bus publish --type done --payload "Finished" --channel "repo:my-project"
@@ -28,6 +30,8 @@ Examples:
     tags: { type: "string" },
     "correlation-id": { type: "string" },
     "signal-level": { type: "string" },
+    "reply-to": { type: "string" },
+    "dedupe-key": { type: "string" },
   },
   async run(args, { config, client, out, err, stdin }) {
     const event_type = args.need("type");
@@ -43,6 +47,8 @@ Examples:
         tags: args.list("tags"),
         correlation_id: args.text("correlation-id"),
         signal_level: args.text("signal-level"),
+        reply_to: args.text("reply-to"),
+        dedupe_key: args.text("dedupe-key"),
       },
     );
     out(pretty(published));

@@ -25,9 +25,11 @@ export function openApi(operations: readonly Operation[], version: string): Json
           summary: "Publish the body as an event",
           parameters: [
             { name: "channel", in: "path", required: true, schema: { type: "string" } },
-            ...["type", "session_id", "title", "tags", "correlation_id", "signal_level"].map(
-              (name) => ({ name, in: "query", schema: { type: "string" } }),
-            ),
+            ...PUBLISH_PARAMETERS.map((name) => ({
+              name,
+              in: "query",
+              schema: { type: "string" },
+            })),
           ],
           requestBody: { content: { "*/*": { schema: { type: "string" } } } },
           responses: answers(publish?.outputSchema ?? {}),
@@ -63,6 +65,17 @@ export function openApi(operations: readonly Operation[], version: string): Json
     security: [{}, { token: [] }],
   };
 }
+
+const PUBLISH_PARAMETERS = [
+  "type",
+  "session_id",
+  "title",
+  "tags",
+  "correlation_id",
+  "signal_level",
+  "reply_to",
+  "dedupe_key",
+];
 
 const json = (schema: JsonSchema) => ({ "application/json": { schema } });
 

@@ -291,3 +291,25 @@ Deno.test("cli status: says how soon events were seen", async () => {
   const { delivery } = JSON.parse((await bus.cli(["status", "--json"])).out);
   assert.equal(delivery.count, 1);
 });
+
+Deno.test("cli publish: a reply goes back to the asker, and a repeated key changes nothing", async () => {
+  await using bus = busAndCli();
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  await bus.cli(["publish", "--type", "help_needed", "--payload", "?", "--session-id", "a"]);
+  const line = ["publish", "--type", "t", "--payload", "!", "--reply-to", "2", "--dedupe-key", "k"];
+  const first = JSON.parse((await bus.cli(line)).out);
+  assert.deepEqual([first.channel, first.correlation_id], ["session:a", "event:2"]);
+  const again = JSON.parse((await bus.cli(line)).out);
+  assert.deepEqual([again.event_id, again.duplicate], [first.event_id, true]);
+  assert.equal((await bus.cli([...line, "--reply-to", "x"])).code, 2);
+});
+
+Deno.test("cli ack: a consumer of its own name has a position of its own", async () => {
+  await using bus = busAndCli();
+  await bus.cli(["publish", "--type", "t", "--payload", "x"]);
+  assert.equal((await bus.cli(["ack", "--cursor", "1"])).code, 2);
+  const { code, out } = await bus.cli(["ack", "--cursor", "1", "--consumer", "ci"]);
+  assert.deepEqual([code, out], [0, "Cursor acked: start → 1\n"]);
+  const back = await bus.cli(["ack", "--cursor", "0", "--consumer", "ci"]);
+  assert.match(back.err, /without allow_rewind/);
+});
