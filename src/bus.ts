@@ -3,6 +3,7 @@
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
 import { type Bell, createBell } from "./bell.ts";
+import { createSharing, type Sharing } from "./bus/sharing.ts";
 import { type Courier, createCourier } from "./courier.ts";
 import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
@@ -13,6 +14,7 @@ import type { Store } from "./store/open.ts";
 export interface Bus {
   readonly store: Store;
   readonly bell: Bell;
+  readonly shared: Sharing;
   /** Rung when a webhook came, went, was paused or resumed: who sends to them looks only then. */
   readonly webhookBell: Bell;
   readonly courier: Courier;
@@ -33,15 +35,19 @@ export interface Bus {
 }
 
 /** What a bus is made of; the rest of it begins empty. */
-export type BusParts = Omit<Bus, "bell" | "webhookBell" | "courier" | "readers" | "peeks"> & {
-  courier?: Courier;
-};
+export type BusParts =
+  & Omit<Bus, "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks">
+  & {
+    courier?: Courier;
+  };
 
 export function createBus(parts: BusParts): Bus {
+  const bell = createBell();
   return {
     courier: createCourier(),
     ...parts,
-    bell: createBell(),
+    bell,
+    shared: createSharing(bell),
     webhookBell: createBell(),
     readers: createReaders(),
     peeks: new Map(),

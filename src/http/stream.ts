@@ -41,7 +41,6 @@ const log = getLogger(["event-bus", "http"]);
  */
 export function createStreams(bus: Bus, { maxStreams, keepAliveMs } = LIMITS) {
   const open = new Set<Stream>();
-  const pages = createPages(bus);
   let ticking: ReturnType<typeof setInterval> | undefined;
 
   function entered(stream: Stream): void {
@@ -69,7 +68,7 @@ export function createStreams(bus: Bus, { maxStreams, keepAliveMs } = LIMITS) {
     const args = argsOf(request);
     const wanted = streamEvents.parse(args) as Wanted;
     const { start } = await perform(bus, streamEvents, args, caller) as { start: number };
-    const stream = new Stream({ bus, pages, entered, left }, wanted, caller, start);
+    const stream = new Stream({ bus, entered, left }, wanted, caller, start);
     // Nothing is read ahead: what a stream would send next waits in the log.
     return new Response(new ReadableStream(stream, { highWaterMark: 0 }), { headers: HEADERS });
   };
@@ -113,34 +112,17 @@ interface Sent {
   readonly more: boolean;
 }
 
-type Pages = (after: number, filter: Follower["filter"]) => Sent;
-
-/** So many pages are shared: everybody who keeps up is at the same one. */
-const MAX_SHARED = 16;
-
-/** Reads and encodes pages. Streams that one ring woke share what the first of them read. */
-function createPages(bus: Bus): Pages {
-  const shared = new Map<string, Sent>();
-  let rings = -1;
-  return (after, filter) => {
-    if (rings !== bus.bell.rings) {
-      // Nothing is added to the log without a ring.
-      rings = bus.bell.rings;
-      shared.clear();
-    }
-    const key = `${after} ${JSON.stringify(filter)}`;
-    const known = shared.get(key);
-    if (known !== undefined) return known;
+/** Reads and encodes a page; streams that are shown the same share it. */
+function pageOf(bus: Bus, after: number, filter: Follower["filter"]): Sent {
+  return bus.shared(`page ${after} ${JSON.stringify(filter)}`, () => {
     const { events, through, more } = pageAfter(bus, after, filter);
-    const sent: Sent = {
+    return {
       bytes: events.length === 0 ? null : encoder.encode(events.map(eventBlock).join("")),
       last: events.at(-1)?.id ?? after,
       through,
       more,
     };
-    if (shared.size < MAX_SHARED) shared.set(key, sent);
-    return sent;
-  };
+  });
 }
 
 const eventBlock = (event: Event): string =>
@@ -149,7 +131,6 @@ const eventBlock = (event: Event): string =>
 /** What the streams of one door have in common. */
 interface Door {
   readonly bus: Bus;
-  readonly pages: Pages;
   entered(stream: Stream): void;
   left(stream: Stream): void;
 }
@@ -217,10 +198,10 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
   }
 
   #look(): Sent {
-    const { bus, pages } = this.#door;
+    const { bus } = this.#door;
     const follower = followerOf(bus, this.#wanted, this.#call());
     const from = this.#after;
-    const page = pages(from, follower.filter);
+    const page = pageOf(bus, from, follower.filter);
     this.#after = page.bytes === null ? page.through : page.last;
     if (page.bytes !== null) this.#told = this.#after;
     if (this.#after > from) noteShown(bus, follower, this.#after);

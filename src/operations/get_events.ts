@@ -36,6 +36,7 @@ export const getEvents = operation({
     isEmpty: (page, { resume, order }) =>
       page.events.length === 0 && !(page.has_more && (resume || order === "asc")),
     as: (input) => input.session_id,
+    alike: ({ session_id, consumer }) => !session_id && consumer === undefined,
   },
   run(bus, input, call) {
     const page = read(bus, input, call);

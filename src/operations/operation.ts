@@ -47,9 +47,17 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
     isEmpty(output: z.output<O>, input: z.output<I>): boolean;
     /** The session that waits, if it says so. */
     as(input: z.output<I>): string | undefined;
+    /** Whether everybody who asks this is told the same: it is about nobody's position. */
+    alike(input: z.output<I>): boolean;
   };
   /** Synchronous, unless it writes nothing. */
   run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
+}
+
+export interface Waiting {
+  readonly seconds: number;
+  readonly as: string | undefined;
+  readonly alike: boolean;
 }
 
 export interface Operation {
@@ -66,7 +74,7 @@ export interface Operation {
   parse(args: unknown): unknown;
   writes(input: unknown): boolean;
   /** How long a call waits for an answer that is not empty, and in whose name; 0 is not at all. */
-  waiting(input: unknown): { seconds: number; as: string | undefined };
+  waiting(input: unknown): Waiting;
   isEmpty(output: unknown, input: unknown): boolean;
   run(bus: Bus, input: unknown, call: Call): unknown;
 }
@@ -95,6 +103,7 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
     waiting: (parsed) => ({
       seconds: definition.waits?.seconds(parsed as z.output<I>) ?? 0,
       as: definition.waits?.as(parsed as z.output<I>),
+      alike: definition.waits?.alike(parsed as z.output<I>) ?? false,
     }),
     isEmpty: (result, parsed) =>
       definition.waits?.isEmpty(result as z.output<O>, parsed as z.output<I>) ?? false,

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Bus, Call, Caller } from "../bus.ts";
 import { endWith, findGone } from "../bus/sessions.ts";
 import { BusError, errorBody } from "../errors.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation, Waiting } from "./operation.ts";
 
 const log = getLogger(["event-bus", "operations"]);
 
@@ -21,10 +21,10 @@ export async function perform(
   try {
     const input = operation.parse(args);
     if (operation.endsTheGone) await endTheGone(bus, caller);
-    const { seconds, as } = operation.waiting(input);
-    const result = seconds === 0
+    const waiting = operation.waiting(input);
+    const result = waiting.seconds === 0
       ? await once(bus, operation, input, caller)
-      : await patiently(bus, operation, input, caller, seconds, as);
+      : await patiently(bus, operation, input, caller, waiting);
     note(operation, caller, started, "ok");
     return result;
   } catch (thrown) {
@@ -56,9 +56,10 @@ async function patiently(
   operation: Operation,
   input: unknown,
   caller: Caller,
-  seconds: number,
-  as: string | undefined,
+  { seconds, as, alike }: Waiting,
 ) {
+  const question = alike ? JSON.stringify([operation.name, input]) : null;
+  const look = () => once(bus, operation, input, caller);
   const over = new AbortController();
   const end = setTimeout(() => over.abort(), seconds * 1000);
   const alive = caller.progress && setInterval(caller.progress, PROGRESS_MS);
@@ -71,7 +72,7 @@ async function patiently(
   try {
     for (;;) {
       const seen = bus.bell.rings;
-      const result = await once(bus, operation, input, caller);
+      const result = await (question === null ? look() : bus.shared(question, look));
       if (!operation.isEmpty(result, input)) return result;
       if (await bus.bell.wait(seen, signal)) continue;
       // Nothing may have come because nobody looks any more: that is no empty answer.
