@@ -72,9 +72,12 @@ export function startBus(world: World, name: string): Promise<Child> {
   return startChild(world, ["-P", "main.ts", "serve", ...settings]);
 }
 
-/** A script of this folder that serves something to compare with. */
-export function startBaseline(world: World, script: string): Promise<Child> {
-  return startChild(world, ["--no-prompt", "--allow-net", "--allow-env", join("bench", script)]);
+/** A script of this folder that serves something to compare with; it may write to `file`. */
+export function startBaseline(world: World, script: string, file?: string): Promise<Child> {
+  const path = file === undefined ? [] : [join(world.folder, file)];
+  const allowed = path.map((file) => `--allow-write=${file}`);
+  const run = ["--no-prompt", "--allow-net", "--allow-env", ...allowed, join("bench", script)];
+  return startChild(world, [...run, ...path]);
 }
 
 /** Runs `deno run` with these arguments until it has printed its URL. */

@@ -6,18 +6,21 @@ import { parseArgs } from "node:util";
 import { createWorld, type World } from "./children.ts";
 import { compareClients } from "./cli.ts";
 import { compareDoors } from "./doors.ts";
+import { compareFanout } from "./fanout.ts";
 import { comparePages } from "./pages.ts";
 import { Report } from "./report.ts";
 
-/** The whole takes about two minutes; the quick one only shows that everything can be measured. */
+/** The whole takes about three minutes; the quick one only shows that everything can be measured. */
 const FULL = {
   clients: 20,
   doors: { rounds: 7, seconds: 1, ownGenerator: false },
+  fanout: { rounds: 3, readers: [10, 100, 1000], publishes: 20 },
   pages: { rounds: 41, short: 1_000, long: 1_000_000 },
 };
 const QUICK: typeof FULL = {
   clients: 1,
   doors: { rounds: 1, seconds: 0.2, ownGenerator: true },
+  fanout: { rounds: 1, readers: [5, 20], publishes: 2 },
   pages: { rounds: 3, short: 1_000, long: 20_000 },
 };
 
@@ -30,6 +33,7 @@ async function bench(quick: boolean): Promise<number> {
   const sections: Record<string, (world: World) => Promise<void>> = {
     "the clients": (world) => compareClients(report, world, sizes.clients),
     "the doors": (world) => compareDoors(report, world, sizes.doors),
+    "the fan-out": (world) => compareFanout(report, world, sizes.fanout),
     "the pages": (world) => comparePages(report, world, sizes.pages),
   };
   for (const [name, section] of Object.entries(sections)) {

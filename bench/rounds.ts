@@ -1,10 +1,10 @@
 /** Rounds: every contender once, then again, so that whatever drifts meanwhile hits all alike. */
 
 /** Measures one thing once and answers its figure; throws when it could not be measured. */
-export type Contender = () => number | Promise<number>;
+export type Contender<T = number> = () => T | Promise<T>;
 
-export type Measured =
-  | { readonly samples: readonly number[] }
+export type Measured<T = number> =
+  | { readonly samples: readonly T[] }
   /** Why there are none. */
   | { readonly failure: string };
 
@@ -12,13 +12,13 @@ export type Measured =
  * Runs every contender `rounds` times, interleaved and starting with another one each round, after
  * one round that does not count. A contender that fails once is out, and says why.
  */
-export async function interleave<C extends Readonly<Record<string, Contender | undefined>>>(
+export async function interleave<T, K extends string>(
   rounds: number,
-  contenders: C,
-): Promise<{ [K in keyof C]: Measured }> {
-  const measured = Object.entries(contenders).flatMap(([name, measure]) =>
-    measure === undefined ? [] : [{ name, measure, samples: [] as number[], failure: "" }]
-  );
+  contenders: { readonly [P in K]?: Contender<T> | undefined },
+): Promise<Record<K, Measured<T>>> {
+  const measured = Object.entries<Contender<T> | undefined>(contenders).flatMap((
+    [name, measure],
+  ) => measure === undefined ? [] : [{ name, measure, samples: [] as T[], failure: "" }]);
   for (let round = 0; round <= rounds; round++) {
     const first = round % measured.length;
     for (const one of [...measured.slice(first), ...measured.slice(0, first)]) {
@@ -35,7 +35,12 @@ export async function interleave<C extends Readonly<Record<string, Contender | u
     measured.map((
       { name, samples, failure },
     ) => [name, failure === "" ? { samples } : { failure }]),
-  ) as { [K in keyof C]: Measured };
+  ) as Record<K, Measured<T>>;
+}
+
+/** The same, one figure of each sample. */
+export function each<T>(measured: Measured<T>, figure: (sample: T) => number): Measured {
+  return "failure" in measured ? measured : { samples: measured.samples.map(figure) };
 }
 
 /** The middle of the figures; NaN of none. */

@@ -87,7 +87,7 @@ Deno.test("deno task bench --quick: every line has a figure, or says that this m
   const text = new TextDecoder().decode(stdout);
   assert.equal(code, 0, text + new TextDecoder().decode(stderr));
 
-  const figure = String.raw`(?:[0-9.,]+ (?:ms|MB|/s)|not available: \S.*)`;
+  const figure = String.raw`(?:[0-9.,]+ (?:ms|KB|MB|/s)|not available: \S.*)`;
   const multiple = String.raw`(?:.*[0-9] x \S.*|.*not available: \S.*)`;
   const verdict = String.raw`(?:.*aim [<>]= [0-9.]+ (?:met|MISSED)|.*not available: \S.*)`;
   const lines: readonly (readonly [name: string, count: number, rest: string])[] = [
@@ -105,6 +105,16 @@ Deno.test("deno task bench --quick: every line has a figure, or says that this m
     ["POST /mcp, publish_event", 1, verdict],
     ["fresh", 1, verdict],
     ["after all of this load", 1, verdict],
+    ...["streams", "long-polls"].flatMap((kind) =>
+      [
+        [`constant, ${kind}, p50`, 2, figure],
+        [`constant, ${kind}, p99`, 2, figure],
+        [`${kind}, p50`, 2, multiple],
+        [`${kind}, p99`, 2, verdict],
+        [`  ${kind}, by a constant that is synced first`, 2, multiple],
+        [`${kind}, of [0-9]+`, 1, verdict],
+      ] as const
+    ),
     ["newest page", 1, verdict],
     ["page at a cursor in the middle", 1, verdict],
     ["page of a channel, at a cursor in the middle", 1, verdict],
