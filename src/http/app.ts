@@ -84,7 +84,17 @@ export function createApp(parts: Parts): Hono<Door> {
     c.set("caller", guard(c.req.raw, c.env.peer));
     await next();
   });
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => refuse(c, tooLarge()) }));
+  const ofUnknownSize = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) => refuse(c, tooLarge()),
+  });
+  app.use((c, next) => {
+    // A size that was announced holds; looking at the body would cost more than reading it.
+    const length = c.req.header("content-length");
+    if (length === undefined) return ofUnknownSize(c, next);
+    if (Number(length) > MAX_BODY_BYTES) throw tooLarge();
+    return next();
+  });
 
   app.get("/health", (c) => {
     const facts = health();

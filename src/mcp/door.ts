@@ -7,6 +7,7 @@ import {
   createMcpHandler,
   isInitializeRequest,
   isLegacyRequest,
+  PROTOCOL_VERSION_META_KEY,
   type ServerContext,
   WebStandardStreamableHTTPServerTransport as Transport,
 } from "@modelcontextprotocol/server";
@@ -135,7 +136,8 @@ export function createMcpDoor(
   return {
     async fetch(given, body, caller) {
       if (closed) throw new BusError("unavailable", "Cannot serve: the server is shutting down");
-      const legacy = given.method !== "POST" || await isLegacyRequest(given, body ?? null);
+      const legacy = given.method !== "POST" ||
+        (!namesItsRevision(body) && await isLegacyRequest(given, body ?? null));
       const request = legacy ? widened(given) : given;
       callers.set(request, { ...caller, signal: caller.signal ?? given.signal });
       if (!legacy) return withCharset(await serveModern(request, body));
@@ -157,6 +159,12 @@ export function createMcpDoor(
 function waits(body: unknown): boolean {
   const { params } = (body ?? {}) as { params?: { arguments?: { wait_seconds?: unknown } } };
   return Number(params?.arguments?.wait_seconds) > 0;
+}
+
+/** A request of 2026-07-28 says so in itself; asking the SDK would have it parsed once more. */
+function namesItsRevision(body: unknown): boolean {
+  const { params } = (body ?? {}) as { params?: { _meta?: Record<string, unknown> } };
+  return params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
 }
 
 const SESSION_HEADER = "mcp-session-id";

@@ -138,18 +138,10 @@ function scanOf(
   const walk = walked === undefined ? "" : `${walked[0]} = ? AND `;
   const conditions = [...rest.map(([column]) => `+${column} = ?`), ...checked.map(([c]) => c)];
   const range = { from: after, to: end };
-  let cut = false;
-  if (conditions.length > 0 && end - after > MAX_SCAN) {
-    const bound = store.sql(
-      `SELECT id FROM event WHERE ${walk} id > ? AND id <= ?
-       ORDER BY id ${backwards ? "DESC" : "ASC"} LIMIT 1 OFFSET ${MAX_SCAN - 1}`,
-    ).get(...(walked === undefined ? [] : [walked[1]]), after, end) as { id: number } | undefined;
-    if (bound !== undefined) {
-      cut = true;
-      if (backwards) range.from = bound.id - 1;
-      else range.to = bound.id;
-    }
-  }
+  const isBounded = conditions.length > 0 && end - after > MAX_SCAN;
+  const bound = isBounded ? lastScanned(store, walked, after, end, backwards) : null;
+  if (bound !== null && backwards) range.from = bound - 1;
+  else if (bound !== null) range.to = bound;
   return {
     where: [`${walk} id > ? AND id <= ?`, ...conditions].join(" AND "),
     values: [
@@ -160,8 +152,29 @@ function scanOf(
       ...checked.flatMap(([, ...values]) => values),
     ],
     to: range.to,
-    cut,
+    cut: bound !== null,
   };
+}
+
+/** The id at which a scan of MAX_SCAN rows ends; null when there are not more than that. */
+function lastScanned(
+  store: Store,
+  walked: [column: string, value: string] | undefined,
+  after: number,
+  end: number,
+  backwards: boolean,
+): number | null {
+  const [walk, values] = walked === undefined ? ["", []] : [`${walked[0]} = ? AND`, [walked[1]]];
+  // Along the log ids count the rows, or more than there are: the first one says where to stop.
+  const offset = walked === undefined ? 0 : MAX_SCAN - 1;
+  const row = store.sql(
+    `SELECT id FROM event WHERE ${walk} id > ? AND id <= ?
+     ORDER BY id ${backwards ? "DESC" : "ASC"} LIMIT 1 OFFSET ${offset}`,
+  ).get(...values, after, end) as { id: number } | undefined;
+  if (row === undefined) return null;
+  if (walked !== undefined) return row.id;
+  const last = backwards ? row.id - MAX_SCAN + 1 : row.id + MAX_SCAN - 1;
+  return last > after && last < end ? last : null;
 }
 
 interface Conditions {

@@ -206,7 +206,7 @@ Deno.test("every statement that runs per poll, wake-up and publish searches by a
     const uses = new RegExp(`\\b${table}\\b`);
     assert.ok([...statements.keys()].filter((sql) => uses.test(sql)).length >= 2, table);
   }
-  assert.ok(about(`OFFSET ${MAX_SCAN - 1}`).length >= 5, "the log is longer than any scan");
+  assert.ok(about("LIMIT 1 OFFSET").length >= 5, "the log is longer than any scan");
   assert.ok(about("NOT (id > ?").length >= 10, "urgent was ahead of main");
   const bad: Statements = new Map([
     ["SELECT * FROM event WHERE payload = ?", new Set(["get_events"])],
