@@ -12,6 +12,7 @@ import { createApp, type Health } from "./http/app.ts";
 import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
+import { writeHeartbeats } from "./store/heartbeats.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
 import { startWebhooks } from "./webhooks.ts";
@@ -104,7 +105,7 @@ export function startServer(config: Config): RunningServer {
         webhooks.close(CLOSE_MS),
       ]);
       clearTimeout(late);
-      await writeHeartbeats(store);
+      await flushHeartbeats(store);
       store.close();
       log.info("stopped");
     },
@@ -136,15 +137,16 @@ const SERVER: Caller = { principal: "server", local: true, peer: "", path: "http
 async function everyMinute(bus: Bus): Promise<void> {
   try {
     await endTheGone(bus, SERVER);
-    await writeHeartbeats(bus.store);
+    await flushHeartbeats(bus.store);
   } catch (failure) {
     log.error("the minute's work failed: {failure}", { failure });
   }
 }
 
-/** They ride along with any transaction; without one, an empty one carries them. */
-async function writeHeartbeats(store: Store): Promise<void> {
-  if (store.heartbeats.size > 0) await store.inBatch(() => {});
+/** They ride along with whatever is written; when nothing is, somebody must write them. */
+async function flushHeartbeats(store: Store): Promise<void> {
+  if (store.heartbeats.size === 0) return;
+  await store.inBatch((transaction) => writeHeartbeats(store, transaction));
 }
 
 function healthOf(store: Store): () => Health {

@@ -31,12 +31,17 @@ interface Waiting {
 /** A bound on how long one transaction can hold the event loop. */
 const MAX_BATCH = 512;
 
-/** `ride` runs last in every transaction: what is cheap to write only because one is open anyway. */
+/**
+ * `ride` runs last in every transaction that writes: what is cheap only because its COMMIT is paid
+ * for anyway. One that wrote nothing costs none, and stays so.
+ */
 export function createBatches(
   db: DatabaseSync,
   ride: (transaction: Transaction) => void = () => {},
 ): Batches {
   const savepoint = createSavepoints(db);
+  const changes = db.prepare("SELECT total_changes() AS n");
+  const written = () => (changes.get() as { n: number }).n;
   let waiting: Waiting[] = [];
   let scheduled = false;
 
@@ -58,6 +63,7 @@ export function createBatches(
     const effects: (() => void)[] = [];
     try {
       db.exec("BEGIN IMMEDIATE");
+      const before = written();
       for (const { write, resolve, reject } of batch) {
         const own: (() => void)[] = [];
         try {
@@ -70,7 +76,9 @@ export function createBatches(
           answers.push(() => reject(refusal));
         }
       }
-      savepoint(() => ride({ afterCommit: (effect) => effects.push(effect) }));
+      if (written() > before) {
+        savepoint(() => ride({ afterCommit: (effect) => effects.push(effect) }));
+      }
       db.exec("COMMIT");
     } catch (failure) {
       if (db.isTransaction) db.exec("ROLLBACK");

@@ -252,3 +252,17 @@ Deno.test("heartbeats are written along with the next transaction, not by themse
   equal(stored(), registered + 5000);
   equal(bus.store.heartbeats.size, 0);
 });
+
+Deno.test("heartbeats make no empty poll write, however often a session resumes", async () => {
+  using bus = testBus();
+  await bus.call("register_session", { name: "a", client_id: "a" });
+  const written = () => (bus.store.sql("SELECT total_changes() AS n").get() as { n: number }).n;
+  const before = written();
+  for (let poll = 0; poll < 3; poll++) {
+    bus.pass(5000);
+    await bus.call("get_events", { session_id: "a", resume: true });
+  }
+  equal(written(), before);
+  await bus.call("publish_event", { event_type: "t", payload: "" });
+  equal(bus.store.heartbeats.size, 0, "the next write takes them along");
+});
