@@ -68,16 +68,17 @@ export function tip(store: Store): number {
 
 /**
  * At most `limit` matching events after `after`, about `maxBytes` of payload but never fewer than
- * one: the oldest in log order or, with `newest`, the latest, newest first.
+ * one: the oldest in log order or, with `newest`, the latest, newest first. With `through`, none
+ * beyond it.
  */
 export function readEvents(
   store: Store,
   after: number,
   filter: EventFilter,
-  page: { limit: number; maxBytes: number; newest?: boolean },
+  page: { limit: number; maxBytes: number; newest?: boolean; through?: number },
 ): Page {
   const newest = page.newest ?? false;
-  const end = Math.max(after, tip(store));
+  const end = Math.max(after, page.through ?? tip(store));
   const scan = scanOf(store, after, end, filter, newest);
   const rows = store.sql(
     `SELECT * FROM event WHERE ${scan.where} ORDER BY id ${newest ? "DESC" : "ASC"} LIMIT ?`,

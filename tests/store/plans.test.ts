@@ -232,10 +232,8 @@ Deno.test("no statement is run differently on a long log than on an empty one", 
   }
 });
 
-Deno.test("a poll looks at no more of a long log than of a short one", async () => {
-  using bus = testBus();
-  fill(bus, LONG);
-  await bus.call("register_session", { name: "me", client_id: "me" });
+/** The ids of the rows that conditions are checked on, from now on. */
+function lookedAt(bus: TestBus): number[] {
   const looked: number[] = [];
   bus.store.db.function("looked_at", (id) => Number(looked.push(Number(id)) > 0));
   const prepare = bus.store.sql;
@@ -243,6 +241,14 @@ Deno.test("a poll looks at no more of a long log than of a short one", async () 
   const sql: typeof prepare = (text) =>
     prepare(text.replace(/(id > \? AND id <= \?)(?= AND \+?[a-zN])/, "$1 AND looked_at(id)"));
   Object.assign(bus.store, { sql });
+  return looked;
+}
+
+Deno.test("a poll looks at no more of a long log than of a short one", async () => {
+  using bus = testBus();
+  fill(bus, LONG);
+  await bus.call("register_session", { name: "me", client_id: "me" });
+  const looked = lookedAt(bus);
   await bus.call("publish_event", { event_type: "t", payload: "", channel: "repo:x" });
   const poll = { session_id: "me", resume: true };
   equalSize(await bus.call("get_events", poll), 1);
@@ -261,3 +267,18 @@ Deno.test("a poll looks at no more of a long log than of a short one", async () 
 function equalSize({ events }: { events: unknown[] }, size: number): void {
   assert.equal(events.length, size);
 }
+
+Deno.test("delivery times look at what was handed over, not at what came after it", async () => {
+  using bus = testBus();
+  await bus.call("register_session", { name: "me", client_id: "me" });
+  const message = { event_type: "t", payload: "", channel: "session:me" };
+  const { event_id } = await bus.call("publish_event", message);
+  equalSize(
+    await bus.call("get_events", { session_id: "me", consumer: "urgent", resume: true }),
+    1,
+  );
+  fill(bus, LONG);
+  const looked = lookedAt(bus);
+  assert.equal((await bus.call("get_delivery_times")).count, 1);
+  assert.deepEqual(looked, [event_id]);
+});
