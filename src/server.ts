@@ -105,7 +105,10 @@ export function startServer(config: Config): RunningServer {
         webhooks.close(CLOSE_MS),
       ]);
       clearTimeout(late);
-      await flushHeartbeats(store);
+      // A full disk must not keep the database and the log from being closed.
+      await flushHeartbeats(store).catch((failure) =>
+        log.error("the last heartbeats are lost: {failure}", { failure })
+      );
       store.close();
       log.info("stopped");
     },

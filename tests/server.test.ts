@@ -11,6 +11,15 @@ const health = async (url: string) => {
   return { status: answer.status, facts: await answer.json() };
 };
 
+const call = async (url: string, operation: string, args: unknown) => {
+  const answer = await fetch(`${url}/v1/${operation}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(args),
+  });
+  return await answer.json();
+};
+
 Deno.test("startServer: says where it can be reached from here, also when it listens everywhere", async () => {
   const token = { EVENT_BUS_TOKEN: "t" };
   await using everywhere = testServer({ host: "0.0.0.0" }, token);
@@ -80,14 +89,6 @@ Deno.test("startServer: an address that is not ours is refused with the reason",
 Deno.test("close: what was heard meanwhile is written, and the database is closed", async () => {
   using home = tempHome();
   const start = () => startServer(loadConfig({ port: "0", machine: "home" }, envOf(home)));
-  const call = async (url: string, operation: string, args: unknown) => {
-    const answer = await fetch(`${url}/v1/${operation}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(args),
-    });
-    return await answer.json();
-  };
   const first = start();
   await call(first.url, "register_session", { name: "a", client_id: "c1", machine: "far" });
   await call(first.url, "get_events", { session_id: "c1" });
@@ -102,4 +103,16 @@ Deno.test("close: what was heard meanwhile is written, and the database is close
   const [after] = await call(second.url, "list_sessions", {});
   await second.close();
   assert.equal(after.last_heartbeat, before.last_heartbeat);
+});
+
+Deno.test("close: the database is closed, also when nothing can be written to it any more", async () => {
+  using home = tempHome();
+  const server = startServer(loadConfig({ port: "0" }, envOf(home)));
+  await call(server.url, "register_session", { name: "a", client_id: "a" });
+  await call(server.url, "get_events", { session_id: "a" });
+  server.store.db.exec(
+    "CREATE TRIGGER full BEFORE UPDATE ON session BEGIN SELECT raise(ABORT, 'full'); END",
+  );
+  await server.close();
+  assert.equal(server.store.db.isOpen, false);
 });
