@@ -94,7 +94,7 @@ function readingOf(args: Args, { config }: Cli): Reading {
   };
   const resume = args.flag("resume");
   if (resume && !who.session_id && who.consumer === undefined) {
-    throw usageError("--resume requires --session-id");
+    throw usageError("--resume requires --session-id, or a --consumer of your own");
   }
   const narrowing = {
     channel: args.text("channel"),
@@ -130,7 +130,7 @@ async function onePage(args: Args, { json, client, out, err }: Cli, reading: Rea
     wait_seconds: waitMs === 0 ? undefined : Math.ceil(waitMs / 1000),
   }, { waitMs });
   out(json ? jsonLine(page) : eventsText(page.events));
-  if (page.has_more && !json) err(moreHint(resume, args.text("order")));
+  if (page.has_more && !json) err(moreHint(page, reading, args.text("order")));
 
   // A page that shows nothing and passed nothing leaves nothing to mark.
   const passed = page.events.length > 0 || page.has_more || isGiven({ ...hiding, ...narrowing });
@@ -143,9 +143,12 @@ async function onePage(args: Args, { json, client, out, err }: Cli, reading: Rea
 const isGiven = (filters: Record<string, unknown>): boolean =>
   Object.values(filters).some((value) => value !== undefined);
 
-function moreHint(resume: boolean, order: string | undefined): string {
-  if (resume) return "More events are unread: run the same command again";
-  return order === "asc"
-    ? "More events follow: continue with --cursor and the last id"
+/** One look goes through a bounded part of the log, so a page may be empty and not the last. */
+function moreHint(page: Page, { resume, marks }: Reading, order: string | undefined): string {
+  if (resume && marks) return "More events are unread: run the same command again";
+  if (resume) return "More events are unread, and none were marked as read: raise --limit";
+  if (order === "asc") return `More events follow: continue with --cursor ${page.next_cursor}`;
+  return page.events.length === 0
+    ? "None in the newest part of the log: look through all of it with --order asc --cursor 0"
     : "Older events are not shown: raise --limit, or read with --order asc";
 }

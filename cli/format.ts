@@ -63,12 +63,19 @@ export function sessionsText(sessions: readonly WireSession[]): string {
       ? []
       : [`    session_id: ${safeLine(shortened(session.session_id))}`]),
     `    channels: ${session.subscribed_channels.map(safeLine).join(", ")}`,
-    `    ${session.state} since ${session.state_since}, unread: ${session.unread}, ` +
+    `    ${session.state} since ${session.state_since}, unread: ${unreadText(session.unread)}, ` +
     `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
     ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
     "",
   ]);
   return [`Active sessions (${sessions.length}):`, "", ...blocks.flat()].join("\n") + "\n";
+}
+
+/** The bus counts no further than this. */
+const UNREAD_COUNTED = 1000;
+
+function unreadText(unread: number): string {
+  return unread < UNREAD_COUNTED ? `${unread}` : `${unread} or more`;
 }
 
 function shortened(id: string): string {
@@ -158,9 +165,12 @@ export function deliveryText(report: WireDelivery): string {
 
 function receiptLine(receipt: WireReceipt): string {
   const { display_id, session_id, principal, consumer, state, path, at, after_ms } = receipt;
-  const who = display_id ?? session_id ?? `${principal} ${consumer}`;
+  // A webhook's consumer belongs to no caller and is called by the webhook's id.
+  const isWebhook = principal === ":webhook";
+  const who = isWebhook
+    ? `webhook ${consumer}`
+    : display_id ?? session_id ?? `${principal} ${consumer}`;
   if (state !== "has") return `  ${safeLine(who)}: ${safeLine(receipt.why ?? state)}`;
-  return `  ${safeLine(who)}: by ${path} (${
-    safeLine(consumer ?? "")
-  }) at ${at}, after ${after_ms} ms`;
+  const how = isWebhook ? "" : `by ${path} (${safeLine(consumer ?? "")}) `;
+  return `  ${safeLine(who)}: ${how}at ${at}, after ${after_ms} ms`;
 }

@@ -10,7 +10,8 @@ Example:
   event-bus help publish
 `,
   options: {},
-  positionals: ["command"],
+  // `help webhook add`: what a word of a command means stands in the command's help.
+  positionals: ["command", "word"],
   async run({ positionals: [name] }, { out }) {
     if (name === undefined) {
       out(overviewText());

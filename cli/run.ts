@@ -194,6 +194,12 @@ function timeoutOf(text: string | undefined): number {
   return Number(text) || DEFAULT_TIMEOUT_MS;
 }
 
+/** What the bus cannot know: where its client keeps things. */
+const HINTS: Partial<Record<Refusal["body"]["code"], string>> = {
+  unauthenticated: "The bus's token belongs in EVENT_BUS_TOKEN, or in the file token beside " +
+    "config.json (chmod 600)",
+};
+
 /** Errors go to stderr, except that who asked for JSON gets the bus's answer on stdout. */
 function explain(thrown: unknown, { out, err }: Terminal, json: boolean, debug: boolean): number {
   if (debug && thrown instanceof Error) err(safe(thrown.stack ?? thrown.message));
@@ -201,7 +207,8 @@ function explain(thrown: unknown, { out, err }: Terminal, json: boolean, debug: 
     if (json) out(pretty(thrown.body));
     else {
       err(`Error: ${safe(thrown.message)}`);
-      if (typeof thrown.body.hint === "string") err(safe(thrown.body.hint));
+      const hint = thrown.body.hint ?? HINTS[thrown.body.code];
+      if (typeof hint === "string") err(safe(hint));
     }
     return thrown.exit;
   }

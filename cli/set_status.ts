@@ -24,12 +24,14 @@ Examples:
     if (status === undefined && state === undefined) {
       throw usageError("set-status requires a text or --state; see event-bus help set-status");
     }
-    const said = await client.call<{ status: string | null }>("set_status", {
+    const said = await client.call<{ status: string | null; state: string | null }>("set_status", {
       session_id,
       status,
       state,
     });
-    out(json ? pretty(said) : `Status: ${safeLine(said.status ?? "none")}\n`);
+    if (json) out(pretty(said));
+    else if (status === undefined) out(`State: ${said.state}\n`);
+    else out(`Status: ${safeLine(said.status ?? "none")}\n`);
     return 0;
   },
 };

@@ -3,6 +3,7 @@
  * it: even `claude mcp get` connects to the server and writes into the home folder.
  */
 import { join } from "node:path";
+import { lookAt } from "./files.ts";
 import { addToReceipt, readReceipt, type Receipt } from "./receipt.ts";
 import { type Machine, reasonOf, shellLine } from "./machine.ts";
 import type { Plan, Tell } from "./plan.ts";
@@ -63,9 +64,12 @@ export function planClaude(plan: Plan, machine: Machine, entry: McpEntry, dataDi
     );
   }
   if (entry.needsToken) {
+    const file = machine.config().token_file;
     plan.note(
       "Claude Code needs the token in its environment; in your shell's profile: " +
-        `export EVENT_BUS_TOKEN="$(cat ${shellLine(machine.config().token_file)})"`,
+        `export EVENT_BUS_TOKEN=${
+          lookAt(file) !== null ? `"$(cat ${shellLine(file)})"` : "<the token>"
+        }`,
     );
   }
 }

@@ -276,7 +276,7 @@ Deno.test("events --follow: each error has its own message and exit code", async
     [["--wait", "3"], 2, /--follow takes neither/],
     [["--limit", "0"], 2, /--limit "0" with --follow/],
     [["--limit", "x"], 2, /--limit "x"/],
-    [["--resume"], 2, /^Error: --resume requires --session-id\n/],
+    [["--resume"], 2, /^Error: --resume requires --session-id, or a --consumer/],
     [["--cursor", "99"], 2, /cursor "99".*the newest/],
     [["--min-level", "loud"], 2, /min_level/],
     [["--session-id", "nobody", "--resume"], 1, /^Error: Session not found\n/],

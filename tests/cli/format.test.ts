@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   channelsText,
+  deliveryText,
   eventsText,
   jsonLine,
   pretty,
@@ -139,6 +140,33 @@ Deno.test("sessionsText: has the original's shape, with ours after it", () => {
       "    channels: all, repo:bus\n" +
       "    idle since 2026-01-08T12:00:00.000Z, unread: 3, reachable by: stream, webhook\n\n",
   );
+});
+
+Deno.test("sessionsText: the bus counts unread events up to 1000, and the text says so", () => {
+  assert.match(sessionsText([{ ...SESSION, unread: 999 }]), /unread: 999,/);
+  assert.match(sessionsText([{ ...SESSION, unread: 1000 }]), /unread: 1000 or more,/);
+});
+
+Deno.test("deliveryText: a webhook is called by its id, not by what its position belongs to", () => {
+  const text = deliveryText({
+    event_id: 4,
+    event_type: "ci_failed",
+    channel: "repo:bus",
+    session_id: "anonymous",
+    timestamp: "2026-01-08T12:00:00.000Z",
+    audience: [],
+    others: [{
+      session_id: null,
+      display_id: null,
+      state: "has",
+      consumer: "2",
+      principal: ":webhook",
+      path: "webhook",
+      at: "2026-01-08T12:00:01.000Z",
+      after_ms: 1000,
+    }],
+  });
+  assert.match(text, /\nAlso:\n {2}webhook 2: at 2026-01-08T12:00:01\.000Z, after 1000 ms\n$/);
 });
 
 Deno.test("sessionsText: no field can forge a session", () => {

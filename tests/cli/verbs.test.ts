@@ -107,7 +107,7 @@ Deno.test("cli events: text with an empty sentinel, one line of JSON, a hint whe
   assert.match(newest.out, /\[2\] t \(all\) \[info\]\n {4}two\n {4}lines\n/);
   assert.equal(newest.err, "Older events are not shown: raise --limit, or read with --order asc\n");
   const oldest = await bus.cli(["events", "--limit", "1", "--order", "asc"]);
-  assert.equal(oldest.err, "More events follow: continue with --cursor and the last id\n");
+  assert.equal(oldest.err, "More events follow: continue with --cursor 1\n");
   const continued = await bus.cli(["events", "--cursor", "1", "--order", "asc"]);
   assert.deepEqual(continued.out.match(/^\[\d+\]/gm), ["[2]", "[3]"]);
 
@@ -117,6 +117,29 @@ Deno.test("cli events: text with an empty sentinel, one line of JSON, a hint whe
   const { events, ...rest } = JSON.parse(out);
   assert.equal(events[0].payload, "three");
   assert.deepEqual(rest, { next_cursor: "3", has_more: true, unread: 0 });
+});
+
+Deno.test("cli events: the hint that there is more names what leads on", async () => {
+  await using bus = busAndCli();
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  for (const payload of ["one", "two", "three"]) {
+    await bus.server.call("publish_event", { event_type: "t", payload });
+  }
+  const hint = async (...line: string[]) => (await bus.cli(["events", ...line])).err;
+  const unread = ["--session-id", "a", "--resume", "--limit", "1"];
+  assert.match(await hint(...unread, "--peek"), /none were marked as read: raise --limit\n$/);
+  assert.match(await hint(...unread, "--channel", "all"), /raise --limit\n$/);
+  assert.match(await hint(...unread), /run the same command again\n$/);
+});
+
+Deno.test("cli events: an empty page that is not the last says how to look through all", async () => {
+  const empty = { events: [], next_cursor: "7", has_more: true, unread: 0 };
+  await using bus = busAndCli();
+  await using server = standIn(() => Response.json(empty));
+  const hint = async (...line: string[]) =>
+    (await bus.cli(["events", "--url", server.url, ...line])).err;
+  assert.match(await hint(), /^None in the newest part of the log: .* --order asc --cursor 0\n$/);
+  assert.match(await hint("--order", "asc"), /continue with --cursor 7\n$/);
 });
 
 Deno.test("cli events: --include, --exclude, --channel and --min-level choose", async () => {
@@ -238,7 +261,10 @@ Deno.test("cli status: a bus whose database is gone is exit 1, one that wants a 
   );
   const { code, err } = await bus.cli(["status", "--url", closed.url]);
   assert.equal(code, 1);
-  assert.match(err, /^Error: Cannot serve without a token\n$/);
+  assert.match(
+    err,
+    /^Error: Cannot serve without a token\nThe bus's token belongs in EVENT_BUS_TOKEN[^\n]*\n$/,
+  );
 });
 
 Deno.test("cli delivery: tells who has an event and who has not, and refuses what is no event", async () => {
@@ -274,6 +300,7 @@ Deno.test("cli set-status: is shown by sessions, and taken back by an empty text
     out,
     /\n {4}waiting since \S+, unread: 0, reachable by: nothing\n {4}status: on it\n/,
   );
+  assert.equal((await bus.cli([...line, "--state", "idle"])).out, "State: idle\n");
   assert.equal((await bus.cli([...line, ""])).out, "Status: none\n");
   assert.equal((await bus.cli(line)).code, 2);
   assert.equal((await bus.cli(["set-status", "x"])).code, 2);

@@ -69,7 +69,10 @@ Deno.test({
     const EVENT_BUS_URL = `${url}/mcp`;
     const none = await run(["sessions"], { home: laptop, env: { EVENT_BUS_URL } });
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /^Error: Cannot serve without a token: [^\n]*\n$/);
+    assert.match(
+      none.stderr,
+      /^Error: Cannot serve without a token: [^\n]*\n[^\n]*EVENT_BUS_TOKEN[^\n]*\n$/,
+    );
     const wrong = { EVENT_BUS_URL, EVENT_BUS_TOKEN: "guess" };
     assert.match((await run(["status"], { home: laptop, env: wrong })).stderr, /this token/);
 

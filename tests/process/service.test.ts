@@ -161,7 +161,7 @@ Deno.test(`install --url (${SUBJECT}) makes a client with the token by reference
 
   await using here = machine({ EVENT_BUS_TOKEN: token });
   const { stdout } = done(await here.install("--url", `${address}/mcp`));
-  assert.match(stdout, /export EVENT_BUS_TOKEN=/);
+  assert.match(stdout, /export EVENT_BUS_TOKEN=<the token>\n/, "there is no file to name");
   assert.deepEqual(here.told(), [
     `claude mcp add --transport http --scope user event-bus ${address}/mcp ` +
     "--header Authorization: Bearer ${EVENT_BUS_TOKEN}",
