@@ -3,17 +3,28 @@ import { getRotatingFileSink } from "@logtape/file";
 import { configure, dispose, getTextFormatter, type LogRecord, type Sink } from "@logtape/logtape";
 import { dirname } from "node:path";
 import type { LogLevel } from "./config.ts";
+import { BusError } from "./errors.ts";
 
 /** Ten megabytes are some hundred thousand lines; five of them are weeks. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 const MAX_LOG_FILES = 5;
 const MINUTE_MS = 60_000;
 
-/** Starts logging to `path` and answers how to stop, which writes what is still buffered. */
+/**
+ * Starts logging to `path` and answers how to stop, which writes what is still buffered. Throws
+ * `unavailable` naming the file when it cannot be written.
+ */
 export async function startLog(path: string, level: LogLevel): Promise<() => Promise<void>> {
-  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
-  Deno.chmodSync(path, 0o600);
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+    Deno.chmodSync(path, 0o600);
+  } catch (failure) {
+    throw new BusError(
+      "unavailable",
+      `Cannot write the log ${path}: ${(failure as Error).message}`,
+    );
+  }
   await configure({
     reset: true,
     sinks: {

@@ -271,7 +271,7 @@ Deno.test(`${SUBJECT} serve: a log that cannot be written is refused in one line
   using home = tempHome();
   const { code, stderr } = await run(["serve", "--port", "0", "--log", home.path], { home });
   assert.equal(code, 1, stderr);
-  assert.match(stderr, /^Error: [^\n]*\n$/);
+  assert.match(stderr, /^Error: Cannot write the log [^\n]*\n$/);
   assert.ok(stderr.includes(home.path), stderr);
 });
 
