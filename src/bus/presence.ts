@@ -50,7 +50,8 @@ export function describeSession(
   heard(bus, session, call);
   setStatus(bus.store, session.id, call.now, {
     state: said.state ?? null,
-    status: said.status ?? null,
+    // One line, whatever it was wrapped in: it stands in a list.
+    status: said.status?.replace(/\s+/gu, " ").trim() ?? null,
   });
   return findSession(bus.store, session.id) ?? session;
 }

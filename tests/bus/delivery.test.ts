@@ -145,13 +145,15 @@ Deno.test("list_sessions shows what each session is doing, has read, and how it 
   void attending;
 });
 
-Deno.test("set_status is for living sessions, keeps what is not said, and is taken back by an empty text", async () => {
+Deno.test("set_status is for living sessions, keeps what is not said, is one line, and is taken back by an empty text", async () => {
   using bus = testBus();
   await cast(bus);
   await bus.call("set_status", { session_id: "reader", status: "one", state: "working" });
   const kept = await bus.call("set_status", { session_id: "reader", state: "idle" });
   equal([kept.status, kept.state], ["one", "idle"]);
   equal((await bus.call("set_status", { session_id: "reader", status: "" })).status, null);
+  const wrapped = { session_id: "reader", status: "two\nlines\u2028and\ta tab " };
+  equal((await bus.call("set_status", wrapped)).status, "two lines and a tab");
   equal((await bus.refusal("set_status", { session_id: "no" })).code, "not_found");
   await bus.call("unregister_session", { session_id: "reader" });
   equal((await bus.refusal("set_status", { session_id: "reader" })).code, "session_ended");
