@@ -1,4 +1,4 @@
-/** How far each consumer has read, and the record of every move. */
+/** How far each consumer has read; the record of its moves is in `deliveries.ts`. */
 import type { Store } from "./open.ts";
 
 /** Whose consumer it is: a session's, or without a session a principal's. The other is empty. */
