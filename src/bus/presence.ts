@@ -4,7 +4,7 @@ import { channelOfSession } from "../channel.ts";
 import type { Session, SessionState } from "../session.ts";
 import { type Consumer, consumersOf, type Position } from "../store/positions.ts";
 import { findSession, setStatus } from "../store/sessions.ts";
-import { webhooksFor } from "../store/webhooks.ts";
+import { hasWebhookFor } from "../store/webhooks.ts";
 import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
 
 /** A session that says nothing of itself counts as idle when it was not heard for so long. */
@@ -26,8 +26,9 @@ export function stateOf(
 /** The ways by which a direct message would reach a session this minute, without its asking. */
 export function reachableBy(bus: Bus, session: Session): string[] {
   if (session.ended_at !== null) return [];
-  const direct = webhooksFor(bus.store, channelOfSession(session.id)).length > 0;
-  return [...bus.readers.pathsTo(session.id), ...(direct ? ["webhook"] : [])];
+  // One that takes some types only would promise too much.
+  const isSent = hasWebhookFor(bus.store, channelOfSession(session.id));
+  return [...bus.readers.pathsTo(session.id), ...(isSent ? ["webhook"] : [])];
 }
 
 /** When, as which consumer and by which path a session was last handed something. */

@@ -67,12 +67,14 @@ export function activeWebhooks(store: Store): number[] {
   return rows.map((row) => (row as { id: number }).id);
 }
 
-/** The active webhooks that hear a channel and whose receivers answer. */
-export function webhooksFor(store: Store, channel: string): Webhook[] {
+/** Whether an active webhook whose receiver answers is sent every event of a channel. */
+export function hasWebhookFor(store: Store, channel: string): boolean {
   return store.sql(
-    `SELECT * FROM webhook WHERE active = 1 AND failing_since IS NULL AND (channel IS NULL OR channel = ?
-       OR (channel LIKE '%*' AND substr(?, 1, length(channel) - 1) = substr(channel, 1, length(channel) - 1)))`,
-  ).all(channel, channel).map(webhookOf);
+    `SELECT 1 FROM webhook
+     WHERE active = 1 AND failing_since IS NULL AND event_types IS NULL
+       AND (channel IS NULL OR channel = ? OR (channel LIKE '%*'
+         AND substr(?, 1, length(channel) - 1) = substr(channel, 1, length(channel) - 1)))`,
+  ).get(channel, channel) !== undefined;
 }
 
 /** Answers whether there was one. */

@@ -184,7 +184,7 @@ Deno.test("test_webhook sends one event outside the log, also to a paused webhoo
   assert.equal((await bus.call("get_events")).events.length, 1);
 });
 
-Deno.test("a direct message says that a webhook would take it, but not one that fails", async () => {
+Deno.test("a direct message says that a webhook would take it, but not one that fails or takes some types", async () => {
   using bus = testBus();
   await bus.call("register_session", { name: "a", client_id: "c1" });
   const reach = async () => {
@@ -192,6 +192,8 @@ Deno.test("a direct message says that a webhook would take it, but not one that 
     const { recipients: [recipient] } = await bus.call("publish_event", message);
     return recipient.reachable_by;
   };
+  assert.deepEqual(await reach(), []);
+  await bus.call("register_webhook", { url: URL_A, event_types: ["ci_failed"] });
   assert.deepEqual(await reach(), []);
   await bus.call("register_webhook", { url: URL_A, channel: "session:*" });
   assert.deepEqual(await reach(), ["webhook"]);
