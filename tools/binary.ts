@@ -97,11 +97,17 @@ export function compileArguments(target: string | undefined, output: string): st
     "--no-prompt",
     ...manifest.unstable.map((feature) => `--unstable-${feature}`),
     ...permissionFlags(manifest.permissions.default),
+    ...engineFlags(manifest.tasks.serve),
     ...(target === undefined ? [] : ["--target", target]),
     "--output",
     output,
     "main.js",
   ];
+}
+
+/** How the engine is tuned (`serve` keeps its young memory small), as the task that serves says. */
+export function engineFlags(task: string): string[] {
+  return task.split(" ").filter((word) => word.startsWith("--v8-flags="));
 }
 
 /**

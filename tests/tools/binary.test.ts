@@ -5,6 +5,7 @@ import {
   BuildError,
   compileArguments,
   defaultOutput,
+  engineFlags,
   permissionFlags,
   stampBundle,
 } from "../../tools/binary.ts";
@@ -59,6 +60,13 @@ Deno.test("compileArguments: the binary may do what deno.json grants, and is nev
     "--allow-write",
   ]);
   assert.ok(!args.includes("--allow-env") && !args.includes("--allow-sys"), "by name");
+});
+
+Deno.test("engineFlags: the binary's engine is tuned as that of deno task serve", () => {
+  const flags = engineFlags(manifest.tasks.serve);
+  assert.equal(flags.length, 1);
+  assert.ok(compileArguments(undefined, "out").includes(flags[0] ?? ""));
+  assert.deepEqual(engineFlags("deno run -P main.ts serve"), []);
 });
 
 Deno.test("compileArguments: a target is passed on to Deno", () => {
