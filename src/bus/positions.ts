@@ -62,8 +62,7 @@ export function standingOfMain(store: Store, sessionId: string): number {
 
 /** Lets a consumer begin after an event. No move, so nothing on record. */
 export function startAt(store: Store, consumer: Consumer, eventId: number, now: number): void {
-  const nothing = { path: null, span_from: null, span_filter: null };
-  setPosition(store, consumer, { event_id: eventId, moved_at: now, ...nothing });
+  setPosition(store, consumer, { event_id: eventId, moved_at: now, path: null, ...NO_SPAN });
 }
 
 export interface Move {
@@ -71,6 +70,8 @@ export interface Move {
   readonly through: number;
   readonly filter: string;
   readonly count: number;
+  /** Whether nobody knows any more what was shown on the way. */
+  readonly forgotten?: boolean;
 }
 
 /** Moves a position and writes down what was handed over on the way. */
@@ -88,12 +89,15 @@ export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void
   });
 }
 
+const NO_SPAN = { span_from: null, span_filter: null };
+
 /** The last stretch that a consumer has read with one filter, without a gap, up to where it stands. */
-function spanOf(before: Position | null, { from, through, filter }: Move) {
+function spanOf(before: Position | null, { from, through, filter, forgotten }: Move) {
+  if (forgotten) return NO_SPAN;
   if (through < from) {
     return before !== null && before.span_from !== null && before.span_from < through
       ? { span_from: before.span_from, span_filter: before.span_filter }
-      : { span_from: null, span_filter: null };
+      : NO_SPAN;
   }
   const goesOn = before?.event_id === from && before.span_filter === filter;
   return { span_from: goesOn ? before.span_from : from, span_filter: filter };
@@ -154,8 +158,16 @@ export function acknowledge(bus: Bus, ack: Acknowledgement, call: Call) {
   if (session !== null && consumer.name === URGENT) checkBehind(bus.store, session.id, cursor);
   if (previous === null) startAt(bus.store, consumer, cursor, call.now);
   else if (cursor !== from) move(bus, consumer, moveTo(bus, consumer, session, from, cursor), call);
+  if (session !== null && consumer.name === MAIN && cursor < from) showAgain(bus.store, session.id);
   call.afterCommit(() => forget(bus, consumer, cursor));
   return { session_id: session?.id ?? null, consumer: consumer.name, cursor, previous };
+}
+
+/** Who moves main back wants to see everything from there, also what urgent had shown. */
+function showAgain(store: Store, sessionId: string): void {
+  const urgent = consumerOf(sessionId, URGENT);
+  const position = findPosition(store, urgent);
+  if (position !== null) setPosition(store, urgent, { ...position, ...NO_SPAN });
 }
 
 /** Main has passed what lies before it, and urgent with it. */
@@ -185,11 +197,10 @@ function moveTo(
 ): Move {
   if (through < from) return { from, through, filter: "{}", count: 0 };
   const peek = bus.peeks.get(keyOf(consumer));
-  const filter = peek !== undefined && through <= peek.through
-    ? peek.filter
-    : everythingFor(consumer, session);
+  const seen = peek !== undefined && through <= peek.through;
+  const filter = seen ? peek.filter : everythingFor(consumer, session);
   const count = countEvents(bus.store, from, filter, MAX_COUNT, through);
-  return { from, through, filter: JSON.stringify(filter), count };
+  return { from, through, filter: JSON.stringify(filter), count, forgotten: !seen };
 }
 
 function everythingFor({ name }: Consumer, session: Session | null): EventFilter {

@@ -147,9 +147,19 @@ export class Model {
       const filter = this.#acknowledged(reader, cursor);
       const handed = this.log.filter((e) => e.id > from && e.id <= cursor && filter.passes(e));
       this.#move(reader, { from, through: cursor, count: handed.length, path }, filter);
+      // Who moves main back wants to see it all; what nobody knows to be shown, main shows.
+      const isForgotten = cursor > from && !this.#wasPeeked(reader, cursor);
+      const isBack = reader.name === "main" && cursor < from;
+      if (reader.session !== null && (isBack || (reader.name === "urgent" && isForgotten))) {
+        this.#shown.delete(reader.session);
+      }
     }
     if ((this.#peeks.get(reader)?.through ?? 0) <= cursor) this.#peeks.delete(reader);
     return previous;
+  }
+
+  #wasPeeked(reader: Reader, cursor: number): boolean {
+    return cursor <= (this.#peeks.get(reader)?.through ?? 0);
   }
 
   #acknowledged(reader: Reader, cursor: number): Filter {

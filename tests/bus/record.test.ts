@@ -196,6 +196,28 @@ Deno.test("main shows what urgent hid, or could not hear because the session wor
   equal(await ids({ ...mine, order: "asc" }), [2, 4]);
 });
 
+Deno.test("main, moved back, shows again also what urgent had shown", async () => {
+  using bus = testBus();
+  await withEvents(bus, "help_needed", "a");
+  await bus.call("get_events", { ...mine, consumer: "urgent" });
+  await bus.call("get_events", mine);
+  await bus.call("ack_events", { session_id: "me", cursor: "1", allow_rewind: true });
+  const { events } = await bus.call("get_events", { ...mine, order: "asc" });
+  equal(events.map(({ id }: { id: number }) => id), [2, 3]);
+});
+
+Deno.test("main shows what urgent may have hidden, when a restart forgot what it had shown", async () => {
+  using bus = testBus();
+  await withEvents(bus, "ci_failed", "help_needed");
+  const urgent = { session_id: "me", consumer: "urgent" };
+  const page = { ...urgent, resume: true, peek: true, exclude_types: ["ci_failed"] };
+  equal((await bus.call("get_events", page)).events.length, 1);
+  bus.peeks.clear();
+  await bus.call("ack_events", { ...urgent, cursor: "3" });
+  const { events } = await bus.call("get_events", { ...mine, order: "asc" });
+  equal(events.map(({ id }: { id: number }) => id), [2, 3]);
+});
+
 Deno.test("consumers of the same name are one per session and one per principal", async () => {
   using bus = testBus();
   await withEvents(bus);
