@@ -1,6 +1,6 @@
 /** Finds the verb, reads its options, runs it, and turns whatever happens into an exit code. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { type Env, loadConfig } from "../src/config.ts";
+import { type Env, loadClientConfig } from "../src/config.ts";
 import { BusError } from "../src/errors.ts";
 import { createClient, Refusal } from "./client.ts";
 import { pretty, safe } from "./format.ts";
@@ -165,7 +165,7 @@ function world(
     let made: { value: T } | undefined;
     return () => (made ??= { value: make() }).value;
   };
-  const config = once(() => loadConfig({ url: bus.url }, env));
+  const config = once(() => loadClientConfig({ url: bus.url }, env));
   const client = once(() =>
     createClient({
       url: config().url,

@@ -83,8 +83,10 @@ export const DEFAULT_PORT = 8080;
 /** Reads a variable of the environment. */
 export type Env = (name: string) => string | undefined;
 
+const readEnv: Env = (name) => Deno.env.get(name);
+
 /** All settings, frozen. Throws `invalid_argument` naming the value, where it came from, and what is expected. */
-export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(name)): Config {
+export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
   const env = surroundings(get);
   const dataDir = join(env.home, ".claude", "contrib", "event-bus");
   const file = readConfigFile(join(dataDir, "config.json"));
@@ -133,6 +135,14 @@ export function loadConfig(flags: Flags = {}, get: Env = (name) => Deno.env.get(
   });
 }
 
+/**
+ * The settings as a client sees them. `HOST` and `PORT` of a shell mostly belong to some other
+ * server, and may hold what is no host and no port of ours: they are not even looked at.
+ */
+export function loadClientConfig(flags: Flags = {}, get: Env = readEnv): Config {
+  return loadConfig(flags, (name) => /^(HOST|PORT)$/.test(name) ? undefined : get(name));
+}
+
 /** An environment without the variables that are settings. */
 function withoutSettings(get: Env): Env {
   return (name) => /^(HOST|PORT|(AGENT_)?EVENT_BUS_.*)$/.test(name) ? undefined : get(name);
@@ -155,10 +165,7 @@ function readToken(path: string): string | null {
   return Deno.readTextFileSync(path).trim() || null;
 }
 
-/**
- * The bus of this machine, as its config file places it. `HOST` and `PORT` are not asked: in a
- * shell they mostly belong to some other server.
- */
+/** The bus of this machine, as its config file places it; `HOST` and `PORT` are not asked. */
 function localUrl(file: Record<string, unknown>): string {
   const host = typeof file.host === "string" && !/^(0\.0\.0\.0|::)?$/.test(file.host)
     ? file.host

@@ -57,10 +57,11 @@ Deno.test(`${SUBJECT}: PORT and HOST of the shell do not move a client`, async (
   await using server = await serve({ home });
   const { port } = new URL(server.url);
   home.write(".claude/contrib/event-bus/config.json", JSON.stringify({ port: Number(port) }));
-  const env = { PORT: "3000", HOST: "192.0.2.1" };
-  const { code, stdout, stderr } = await run(["status"], { home, env });
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, new RegExp(`^url: ${server.url}\n`));
+  for (const env of [{ PORT: "3000", HOST: "192.0.2.1" }, { PORT: "tcp://192.0.2.1:3000" }]) {
+    const { code, stdout, stderr } = await run(["status"], { home, env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`^url: ${server.url}\n`));
+  }
 });
 
 Deno.test(`${SUBJECT}: events --resume killed while it prints shows the same events again`, async () => {
