@@ -2,7 +2,7 @@
 import type { JsonSchema, Operation } from "../operations/operation.ts";
 import { streamEvents } from "../operations/stream_events.ts";
 
-/** An OpenAPI 3.1 document of every operation, `/publish` and `/health`. */
+/** An OpenAPI 3.1 document of every operation, the stream, `/publish` and `/health`. */
 export function openApi(operations: readonly Operation[], version: string): JsonSchema {
   const publish = operations.find(({ name }) => name === "publish_event");
   const paths = Object.fromEntries(operations.map((operation) => [`/v1/${operation.name}`, {

@@ -7,7 +7,7 @@ import { addressesNobody } from "../channel.ts";
 import { MAX_TAGS } from "../event.ts";
 import type { Session } from "../session.ts";
 import { APPENDS, operation } from "./operation.ts";
-import { label, sessionId, signalLevel } from "./wire.ts";
+import { iso, label, sessionId, signalLevel } from "./wire.ts";
 
 export const publishEvent = operation({
   name: "publish_event",
@@ -91,6 +91,6 @@ function warningAbout({ channel, direct, recipient }: Published): string | null 
   }
   return recipient.ended_at === null
     ? null
-    : `${recipient.display_id} ended at ${new Date(recipient.ended_at).toISOString()}` +
+    : `${recipient.display_id} ended at ${iso(recipient.ended_at)}` +
       " and will read this only if it comes back";
 }
