@@ -32,7 +32,9 @@ export function createGuard(rules: GuardRules): (request: Request, peer: string)
     if (!(isLoopback(name) || (rules.exposed && isAddress(name)) || hosts.has(name))) {
       throw new BusError(
         "forbidden",
-        `Cannot serve requests for host ${quoted(name)}: add it to allowed_hosts if it is ours`,
+        `Cannot serve requests for host ${
+          quoted(name)
+        }: if it is ours, add it to allowed_hosts in the config.json of the bus`,
       );
     }
     const origin = headers.get("origin")?.toLowerCase();
@@ -41,7 +43,7 @@ export function createGuard(rules: GuardRules): (request: Request, peer: string)
         "forbidden",
         `Cannot serve requests from origin ${
           quoted(origin)
-        }: add it to allowed_origins if it is yours`,
+        }: if it is yours, add it to allowed_origins in the config.json of the bus`,
       );
     }
     const site = headers.get("sec-fetch-site");
