@@ -64,6 +64,11 @@ function isHere(base: string): boolean {
   return /^https?:\/\/(localhost|127\.[0-9.]+|\[::1\])(:|\/|$)/.test(base);
 }
 
+/** What the runtime says in its own terms. */
+const PLAINER: readonly [RegExp, string][] = [
+  [/InvalidContentType|corrupt message/, "it does not speak https; is its URL http://?"],
+];
+
 /** A stream shows every 15 seconds that it lives; after three of them it is lost. */
 const SILENCE_MS = 45_000;
 
@@ -131,7 +136,8 @@ export function createClient(
     }
     // The runtime's message repeats the URL and wraps the cause several times over, or hides it.
     const { message, cause: within } = failure as Error;
-    const cause = (within instanceof Error ? within.message : message).split(": ").at(-1);
+    const said = (within instanceof Error ? within.message : message).split(": ").at(-1) ?? "";
+    const cause = PLAINER.find(([pattern]) => pattern.test(said))?.[1] ?? said;
     const remedy = isHere(base) ? "\nStart it with: event-bus serve" : "";
     return new CliError(
       `Cannot reach the bus at ${base}: ${cause}${remedy}`,

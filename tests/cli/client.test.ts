@@ -88,6 +88,18 @@ Deno.test("cli: nobody there is exit 3, and the answer says how to start the bus
   }
 });
 
+Deno.test("cli: https to a bus that speaks http says so, exit 3", async () => {
+  using home = tempHome();
+  await using server = standIn();
+  const env = { EVENT_BUS_URL: server.url.replace("http:", "https:") };
+  const { code, err } = await cli(["sessions"], { home, env });
+  assert.equal(code, 3);
+  assert.match(
+    err,
+    /^Error: Cannot reach the bus at https:\S+: it does not speak https; [^\n]*http:/,
+  );
+});
+
 Deno.test("cli: --timeout bounds how long an answer may take, 0 is the default", async () => {
   using home = tempHome();
   const { promise: release, resolve } = Promise.withResolvers<Response>();
