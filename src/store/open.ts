@@ -6,6 +6,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
 import { type Batches, createBatches } from "./batch.ts";
+import { ownDatabase } from "./owner.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
 import {
   type CarriedOver,
@@ -42,13 +43,16 @@ export interface Store extends Batches {
  * original's data is looked for at `places`.
  */
 export function openStore(path: string, places: readonly string[] = []): Store {
-  const carriedOver = path === ":memory:" ? null : prepareFile(path, places);
+  const isFile = path !== ":memory:";
+  const carriedOver = isFile ? prepareFile(path, places) : null;
+  const disown = isFile ? ownDatabase(path) : () => {};
   const db = new DatabaseSync(path, { timeout: 2000 });
   try {
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     migrate(db);
   } catch (failure) {
     db.close();
+    disown();
     throw refusal(path, failure);
   }
   const statements = new Map<string, StatementSync>();
@@ -67,6 +71,7 @@ export function openStore(path: string, places: readonly string[] = []): Store {
     close() {
       store.flush();
       db.close();
+      disown();
     },
   };
   return store;

@@ -95,7 +95,11 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const log = Deno.readTextFileSync(join(home.dataDir, "event-bus.log"));
       assert.match(log, /notify ok.*\n.*stopped\n$/);
       const left = [...Deno.readDirSync(home.dataDir)].map(({ name }) => name).sort();
-      assert.deepEqual(left, ["data.db", "event-bus.log"], "the database was closed");
+      assert.deepEqual(
+        left,
+        ["data.db", "data.db-lock", "event-bus.log"],
+        "the database was closed",
+      );
     },
   });
 }

@@ -114,7 +114,16 @@ Deno.test(`install (${SUBJECT}) runs a bus that answers, twice is safe, and unin
   assert.match(gone.stdout, new RegExp(`The data stays in ${home.dataDir}`));
   assert.deepEqual(programs.entries(), []);
   assert.equal((await here.run("status")).code, 3);
-  for (const name of ["event-bus.err", "event-bus.log", "data.db", "data.db-wal", "data.db-shm"]) {
+  for (
+    const name of [
+      "event-bus.err",
+      "event-bus.log",
+      "data.db",
+      "data.db-lock",
+      "data.db-wal",
+      "data.db-shm",
+    ]
+  ) {
     if (exists(join(home.dataDir, name))) Deno.removeSync(join(home.dataDir, name));
   }
   const left = everythingIn(home.path).split("\n").filter((line) => !untouched.includes(line));

@@ -49,7 +49,9 @@ function upgraded(
 const all = (db: DatabaseSync, sql: string) => db.prepare(sql).all().map((row) => ({ ...row }));
 const local = (text: string) => new Date(text).getTime();
 const hash = (path: string) => createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+const names = (folder: string) =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name !== "data.db-lock")
+    .sort();
 
 function refuses(path: string, message: RegExp): void {
   assert.throws(() => openStore(path), (thrown) => {
