@@ -25,6 +25,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** Shorter ones can be guessed by whoever reaches the port. */
+const MIN_TOKEN_LENGTH = 16;
 /** How long a request in flight may take when the server is told to stop. */
 const CLOSE_MS = 5000;
 /** How often heartbeats are written and the silent are ended. */
@@ -40,7 +42,7 @@ const log = getLogger(["event-bus", "server"]);
 export function startServer(config: Config): RunningServer {
   const exposed = !isLoopback(config.host);
   const token = config.token();
-  if (exposed && token === null) throw tokenMissing(config);
+  if (exposed && (token?.length ?? 0) < MIN_TOKEN_LENGTH) throw tokenMissing(config);
 
   // The address first: when another server has it, the data must stay as that one knows it.
   // Nothing is answered before this function returns.
@@ -191,8 +193,8 @@ function urlOf({ hostname, port }: Deno.NetAddr): string {
 function tokenMissing(config: Config): BusError {
   return new BusError(
     "invalid_argument",
-    `Cannot listen on ${config.host} without a token: others could reach it; make one with ` +
-      `(umask 077; openssl rand -hex 32 > ${config.token_file}) or set EVENT_BUS_TOKEN`,
+    `Cannot listen on ${config.host} without a token: others could reach it; make one of ` +
+      `${MIN_TOKEN_LENGTH} characters or more with (umask 077; openssl rand -hex 32 > ${config.token_file}) or set EVENT_BUS_TOKEN`,
   );
 }
 

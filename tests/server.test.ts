@@ -21,7 +21,7 @@ const call = async (url: string, operation: string, args: unknown) => {
 };
 
 Deno.test("startServer: says where it can be reached from here, also when it listens everywhere", async () => {
-  const token = { EVENT_BUS_TOKEN: "t" };
+  const token = { EVENT_BUS_TOKEN: "a token of 16+ signs" };
   await using everywhere = testServer({ host: "0.0.0.0" }, token);
   assert.match(everywhere.url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
   assert.equal((await health(everywhere.url)).status, 200);
@@ -38,7 +38,9 @@ Deno.test({
     await using server = testServer({ host: "::1" });
     assert.match(server.url, /^http:\/\/\[::1\]:[1-9]\d*$/);
     assert.equal((await health(server.url)).status, 200);
-    await using everywhere = testServer({ host: "::" }, { EVENT_BUS_TOKEN: "t" });
+    await using everywhere = testServer({ host: "::" }, {
+      EVENT_BUS_TOKEN: "a token of 16+ signs",
+    });
     assert.match(everywhere.url, /^http:\/\/\[::1\]:/);
     assert.equal((await health(everywhere.url)).status, 200);
   },
@@ -81,7 +83,7 @@ Deno.test("startServer: an address that is not ours is refused with the reason",
   using home = tempHome();
   const config = loadConfig(
     { port: "0", host: "192.0.2.1" },
-    envOf(home, { EVENT_BUS_TOKEN: "t" }),
+    envOf(home, { EVENT_BUS_TOKEN: "a token of 16+ signs" }),
   );
   assert.throws(() => startServer(config), /^BusError: Cannot listen on 192\.0\.2\.1:0: /);
 });
@@ -95,8 +97,8 @@ Deno.test("close: what was heard meanwhile is written, and the database is close
   const [before] = await call(first.url, "list_sessions", {});
   await first.close();
   assert.deepEqual(
-    [...Deno.readDirSync(home.dataDir)].map(({ name }) => name),
-    ["data.db"],
+    [...Deno.readDirSync(home.dataDir)].map(({ name }) => name).sort(),
+    ["data.db", "data.db-lock"],
     "no write-ahead log is left behind",
   );
   const second = start();

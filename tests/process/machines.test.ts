@@ -41,6 +41,10 @@ Deno.test(`${SUBJECT} serve: beyond loopback it does not start without a token, 
     assert.equal(stdout, "");
     assert.match(stderr, /^Error: Cannot listen on \S+ without a token: [^\n]*EVENT_BUS_TOKEN\n$/);
   }
+  home.write(".claude/contrib/event-bus/token", "too short\n");
+  const weak = await run(["serve", "--port", "0", "--host", "0.0.0.0"], { home });
+  assert.equal(weak.code, 2);
+  assert.match(weak.stderr, /without a token: .* of 16 characters or more/);
   home.write(".claude/contrib/event-bus/token", "secret\n", 0o644);
   const { code, stderr } = await run(["serve", "--port", "0", "--host", "0.0.0.0"], { home });
   assert.equal(code, 2);
