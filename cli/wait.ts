@@ -84,7 +84,10 @@ Examples:
       clearTimeout(timer);
     }
     if (lost !== null) throw unreachable(lost);
-    throw new CliError(`Waited in vain: no such event came within ${time}`, EXIT.waited);
+    throw new CliError(
+      `Waited in vain: no such event came within ${/^\d+$/.test(time) ? `${time}s` : time}`,
+      EXIT.waited,
+    );
   },
 };
 

@@ -101,6 +101,10 @@ async function add(args: Args, { client, out, stdin }: Cli): Promise<number> {
   }
   const url = positional ?? option;
   if (url === undefined) throw usageError("webhook add requires a URL; see event-bus help webhook");
+  for (const filter of ["channel", "event-types"]) {
+    // Mostly an unset variable; without it the webhook would get everything.
+    if (args.text(filter) === "") throw usageError(`webhook add: --${filter} is empty`);
+  }
   const secret = args.text("secret");
   const added = await client.call("register_webhook", {
     url,
