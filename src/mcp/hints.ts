@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Bus } from "../bus.ts";
+import { attend } from "../bus/presence.ts";
 import { readEvents, tip } from "../store/events.ts";
 import { findSession } from "../store/sessions.ts";
 
@@ -26,7 +27,7 @@ interface Watched {
 
 /** Hints about what is in the log of `bus`, given when its bell rings. */
 export function createHints(bus: Bus): Hints {
-  const { store, bell, readers } = bus;
+  const { store, bell } = bus;
   const watched = new Map<string, Watched>();
   let seen = 0;
   let asleep = new AbortController();
@@ -79,7 +80,7 @@ export function createHints(bus: Bus): Hints {
       // A closure of its own: the same function may watch twice.
       const watcher = () => told();
       inbox.watchers.add(watcher);
-      const leave = readers.attend(sessionId, "subscription");
+      const leave = attend(bus, sessionId, "subscription");
       if (after < seen && (hasNews(sessionId, after) || hasEnded(sessionId))) told();
       return () => {
         leave();

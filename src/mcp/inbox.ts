@@ -46,7 +46,7 @@ export async function readInbox(
       bus,
       getEvents,
       { session_id: sessionId, resume: true, peek: true },
-      caller,
+      { ...caller, looksOn: true },
     );
     return { contents: [{ uri, mimeType: MIME_TYPE, text: JSON.stringify(page) }] };
   } catch (refusal) {

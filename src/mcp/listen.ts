@@ -76,15 +76,19 @@ export function createListening(
         },
       };
       const handler = createMcpHandler(makeServer, { legacy: "reject", bus, onerror });
-      open.add(handler);
-      const response = await handler.fetch(request, { parsedBody });
       const forget = () => {
         follower.end();
         open.delete(handler);
       };
-      if (isStream(response)) return follower.carriedBy(response, forget);
-      forget();
-      return response;
+      open.add(handler);
+      let carried = false;
+      try {
+        const response = await handler.fetch(request, { parsedBody });
+        carried = isStream(response);
+        return carried ? follower.carriedBy(response, forget) : response;
+      } finally {
+        if (!carried) forget();
+      }
     },
     async close() {
       await Promise.all([...open].map((handler) => handler.close()));
