@@ -91,7 +91,8 @@ export function createApp(parts: Parts): Hono<Door> {
   app.use((c, next) => {
     // A size that was announced holds; looking at the body would cost more than reading it.
     const length = c.req.header("content-length");
-    if (length === undefined) return ofUnknownSize(c, next);
+    const isChunked = c.req.header("transfer-encoding") !== undefined;
+    if (length === undefined || isChunked) return ofUnknownSize(c, next);
     if (Number(length) > MAX_BODY_BYTES) throw tooLarge();
     return next();
   });

@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers/promises";
 import type { Bus, Call, Caller } from "../bus.ts";
 import { type Follower, followerOf, noteShown, pageAfter } from "../bus/following.ts";
+import { attend } from "../bus/presence.ts";
 import type { Wanted } from "../bus/reading.ts";
 import { BusError, errorBody } from "../errors.ts";
 import type { Event } from "../event.ts";
@@ -57,18 +58,20 @@ export function createStreams(bus: Bus, { maxStreams, keepAliveMs } = LIMITS) {
     ticking = undefined;
   }
 
+  const isFull = () => open.size >= maxStreams;
+  const full = () =>
+    new BusError(
+      "unavailable",
+      `Cannot open a stream: ${maxStreams} are open already; poll with get_events instead`,
+      { limit: maxStreams },
+    );
+
   return async (request: Request, caller: Caller): Promise<Response> => {
-    if (open.size >= maxStreams) {
-      throw new BusError(
-        "unavailable",
-        `Cannot open a stream: ${maxStreams} are open already; poll with get_events instead`,
-        { limit: maxStreams },
-      );
-    }
+    if (isFull()) throw full();
     const args = argsOf(request);
     const wanted = streamEvents.parse(args) as Wanted;
     const { start } = await perform(bus, streamEvents, args, caller) as { start: number };
-    const stream = new Stream({ bus, entered, left }, wanted, caller, start);
+    const stream = new Stream({ bus, isFull, full, entered, left }, wanted, caller, start);
     // Nothing is read ahead: what a stream would send next waits in the log.
     return new Response(new ReadableStream(stream, { highWaterMark: 0 }), { headers: HEADERS });
   };
@@ -131,6 +134,8 @@ const eventBlock = (event: Event): string =>
 /** What the streams of one door have in common. */
 interface Door {
   readonly bus: Bus;
+  isFull(): boolean;
+  full(): BusError;
   entered(stream: Stream): void;
   left(stream: Stream): void;
 }
@@ -158,8 +163,10 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
   pull(controller: ReadableStreamDefaultController<Uint8Array>): void | Promise<void> {
     if (this.#controller !== null) return this.#next(controller);
     this.#controller = controller;
+    // Looked at once more: several may have been let in before the first of them was read.
+    if (this.#door.isFull()) return this.#end(controller, this.#door.full());
     const { session_id } = this.#wanted;
-    if (session_id) this.#leave = this.#door.bus.readers.attend(session_id, "stream");
+    if (session_id) this.#leave = attend(this.#door.bus, session_id, "stream");
     this.#door.entered(this);
     // From the first byte on the reader can come back to where it was.
     controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\nid: ${this.#told}\n\n`));

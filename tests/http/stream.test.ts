@@ -274,6 +274,16 @@ Deno.test("GET /v1/events/stream: so many at a time, and who leaves makes room",
   for (const stream of [...streams.slice(1), another]) await stream.cancel();
 });
 
+Deno.test("GET /v1/events/stream: of a burst no more than that get in, the others are told why", async () => {
+  await using app = testApp({}, await scene(), { maxStreams: 2, keepAliveMs: 60_000 });
+  const answers = await Promise.all(Array.from({ length: 5 }, () => open(app)));
+  const first = await Promise.all(answers.map((stream) => stream.next()));
+  const refused = first.filter((block) => block?.fields.get("event") === "end");
+  assert.equal(refused.length, 3);
+  assert.match(refused[0]?.fields.get("data") ?? "", /Cannot open a stream: 2 are open already/);
+  for (const stream of answers) await stream.cancel();
+});
+
 Deno.test("GET /v1/events/stream: a log longer than one scan is looked through to its end, in bounded steps", async () => {
   await using app = testApp({}, await scene(), QUIET);
   const { store } = app.bus;
