@@ -69,6 +69,8 @@ export interface Caller {
   readonly peer: string;
   /** By which way out what it reads leaves. */
   readonly path: Path;
+  /** Looks at what a session has not read without being it: no sign of life, and nothing shown. */
+  readonly looksOn?: boolean;
   /** Tells a caller that waits that it still does. */
   readonly progress?: () => void;
   /** Aborts when the caller leaves. */

@@ -6,7 +6,7 @@ import { type Page, readEvents, tip } from "../store/events.ts";
 import type { Consumer } from "../store/positions.ts";
 import { remember, startAt } from "./positions.ts";
 import { filterOf, readerOf, type Wanted } from "./reading.ts";
-import { sessionNotFound } from "./speakers.ts";
+import { heard, sessionNotFound } from "./speakers.ts";
 
 /** What a reader that stops reading keeps in our memory. */
 const STREAM_PAGE = { limit: 100, maxBytes: 64 * 1024 };
@@ -21,6 +21,7 @@ export interface Following extends Wanted {
  */
 export function beginningOf(bus: Bus, wanted: Following, call: Call): number {
   const { session, consumer, position } = readerOf(bus, wanted, call);
+  if (session !== null) heard(bus, session, call);
   const end = tip(bus.store);
   const given = wanted.cursor ? parseCursor(wanted.cursor, end) : null;
   if (given === null && wanted.session_id && session === null) {

@@ -23,6 +23,21 @@ export function stateOf(
   return { state, since: session.last_seen };
 }
 
+/**
+ * Notes that a session listens by a path; call the answer when it stops. Who listens is there, and was
+ * there until it stopped.
+ */
+export function attend(bus: Bus, sessionId: string, path: Listening): () => void {
+  const leave = bus.readers.attend(sessionId, path);
+  return () => {
+    leave();
+    bus.store.heartbeats.set(sessionId, bus.clock());
+  };
+}
+
+/** The ways to be told again and again, without asking. */
+export type Listening = "stream" | "subscription";
+
 /** The ways by which a direct message would reach a session this minute, without its asking. */
 export function reachableBy(bus: Bus, session: Session): string[] {
   if (session.ended_at !== null) return [];

@@ -23,6 +23,8 @@ import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
 
 /** A page is read into a model's context: more than this is better asked for in parts. */
 export const MAX_PAGE_BYTES = 1024 * 1024;
+/** Claude Code hides a tool's answer of about 50 kB from its model: what does not fit comes next. */
+export const MAX_TOOL_PAGE_BYTES = 40 * 1024;
 export const MAX_PAGE_EVENTS = 1000;
 /** Beyond this nobody counts. */
 export const MAX_UNREAD = 1000;
@@ -85,6 +87,7 @@ function isNarrowed({ channel, event_types, correlation_id }: Wanted): boolean {
 export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
   const { store } = bus;
   const reader = readerOf(bus, reading, call);
+  if (reader.session !== null) heard(bus, reader.session, call);
   const { consumer, position } = reader;
   if (reading.resume && consumer === null) throw cannotResume(reading.session_id);
   const resumed = reading.resume && consumer !== null && (!reading.cursor || position === null);
@@ -98,7 +101,7 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
   const newest = !resumed && reading.order === "desc";
   const page = readEvents(store, start, filter, {
     limit: reading.limit,
-    maxBytes: MAX_PAGE_BYTES,
+    maxBytes: call.caller.path === "tool" ? MAX_TOOL_PAGE_BYTES : MAX_PAGE_BYTES,
     newest,
   });
   const count = page.events.length;
@@ -118,7 +121,7 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
       move(bus, consumer, done, call);
     }
     standsAt = through;
-  } else if (resumed && consumer !== null && through > start) {
+  } else if (resumed && consumer !== null && through > start && !call.caller.looksOn) {
     call.afterCommit(() => remember(bus, consumer, { through, filter }));
   }
   return {
@@ -144,10 +147,9 @@ export interface Reader {
   readonly position: number | null;
 }
 
-/** Who reads. Notes that the session was heard; refuses an ended one. */
+/** Who reads; refuses an ended session. */
 export function readerOf(bus: Bus, wanted: Wanted, call: Call): Reader {
   const session = speakerOf(bus, wanted.session_id);
-  if (session !== null) heard(bus, session, call);
   const stranger = session === null && Boolean(wanted.session_id);
   const consumer = stranger ? null : consumerFor(session?.id ?? null, wanted.consumer, call);
   const position = consumer === null ? null : standing(bus.store, consumer);

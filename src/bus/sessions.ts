@@ -149,7 +149,8 @@ export function findGone(bus: Bus): { session: Session; reason: EndReason }[] {
 }
 
 function reasonGone(bus: Bus, session: Session): EndReason | null {
-  if (bus.clock() - session.last_seen >= SILENCE_MS) return "silent";
+  const isSilent = bus.clock() - session.last_seen >= SILENCE_MS;
+  if (isSilent && bus.readers.pathsTo(session.id).length === 0) return "silent";
   // Process numbers mean something on our own machine only.
   const pid = session.machine === bus.machine ? processOf(session.client_id) : null;
   return pid === null || bus.isAlive(pid) ? null : "process_gone";

@@ -22,6 +22,8 @@ export function createSharing(bell: Bell): Sharing {
     if (known !== undefined) return known as T;
     const found = answer();
     if (answers.size < MAX_ANSWERS) answers.set(question, found);
+    // A failure is nobody else's answer.
+    if (found instanceof Promise) found.catch(() => answers.delete(question));
     return found;
   };
 }

@@ -14,8 +14,9 @@ export function speakerOf(bus: Bus, id: string | undefined): Session | null {
   return session;
 }
 
-/** Notes that a session was heard, without a write of its own. */
+/** Notes that a session was heard, without a write of its own. A watcher is somebody else. */
 export function heard(bus: Bus, session: Session, call: Call): void {
+  if (call.caller.looksOn) return;
   call.afterCommit(() => bus.store.heartbeats.set(session.id, call.now));
 }
 

@@ -93,11 +93,11 @@ export function serverStopping(): BusError {
 
 /** Ends the sessions that have gone without telling. Writes nothing when there are none. */
 export async function endTheGone(bus: Bus, caller: Caller): Promise<void> {
-  const gone = findGone(bus);
-  if (gone.length === 0) return;
+  if (findGone(bus).length === 0) return;
   await bus.store.inBatch(({ afterCommit }) => {
     const call = callBy(bus, caller, afterCommit);
-    for (const { session, reason } of gone) endWith(bus, session, reason, call);
+    // Looked at once more: somebody may have come back in the meantime.
+    for (const { session, reason } of findGone(bus)) endWith(bus, session, reason, call);
   });
 }
 

@@ -266,3 +266,46 @@ Deno.test("heartbeats make no empty poll write, however often a session resumes"
   await bus.call("publish_event", { event_type: "t", payload: "" });
   equal(bus.store.heartbeats.size, 0, "the next write takes them along");
 });
+
+Deno.test("a session that comes back in the turn in which it is found gone stays", async () => {
+  using bus = testBus();
+  const a = { name: "a", client_id: "a" };
+  await bus.call("register_session", a);
+  bus.pass(DAY + HOUR);
+  const [back, listed] = await Promise.all([
+    bus.call("register_session", a),
+    bus.call("list_sessions"),
+  ]);
+  equal([back.resumed, listed.length], [true, 1]);
+  equal((await bus.call("get_events", { session_id: "a", resume: true })).events, []);
+});
+
+Deno.test("a session that listens is not silent, and is heard until it stops", async () => {
+  using bus = testBus();
+  const { attend } = await import("../../src/bus/presence.ts");
+  await bus.call("register_session", { name: "a", client_id: "a" });
+  const leave = attend(bus, "a", "stream");
+  bus.pass(2 * DAY);
+  equal((await bus.call("list_sessions")).length, 1);
+  leave();
+  bus.pass(DAY - HOUR);
+  equal((await bus.call("list_sessions")).length, 1);
+  bus.pass(HOUR);
+  equal((await bus.call("list_sessions")).length, 0);
+});
+
+Deno.test("who looks on at what a session has not read is no sign of its life, and is shown nothing", async () => {
+  using bus = testBus();
+  await bus.call("register_session", { name: "a", client_id: "a" });
+  const { event_id } = await bus.call("publish_event", { event_type: "task_started", payload: "" });
+  const mine = { session_id: "a", resume: true, peek: true, min_level: "info" };
+  const { next_cursor } = await bus.call("get_events", mine);
+  bus.pass(HOUR);
+  const look = { session_id: "a", resume: true, peek: true };
+  await bus.call("get_events", look, { looksOn: true });
+  const [{ last_heartbeat }] = await bus.call("list_sessions");
+  equal(last_heartbeat, "2026-01-08T12:00:00.000Z");
+  await bus.call("ack_events", { session_id: "a", cursor: next_cursor });
+  const { audience } = await bus.call("get_delivery", { event_id });
+  equal(audience[0].state, "passed_over", "by its own page, not by the onlooker's");
+});

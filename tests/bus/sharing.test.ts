@@ -31,3 +31,9 @@ Deno.test("shared: what fails is told, and tried again", () => {
     }), /not now/);
   assert.equal(shared("a", () => 1), 1);
 });
+
+Deno.test("shared: a promise that fails is nobody else's answer", async () => {
+  const shared = createSharing(createBell());
+  await assert.rejects(shared("a", () => Promise.reject(new Error("not now"))), /not now/);
+  assert.equal(await shared("a", () => Promise.resolve(1)), 1);
+});
