@@ -33,8 +33,9 @@ export const getEvents = operation({
   waits: {
     seconds: (input) => input.wait_seconds,
     // A read that goes forward and saw nothing in the rows it may look at goes on from there.
-    isEmpty: (page, { resume, order }) =>
-      page.events.length === 0 && !(page.has_more && (resume || order === "asc")),
+    isEmpty: (page, { resume, order, limit }) =>
+      page.events.length === 0 && limit > 0 &&
+      !(page.has_more && (resume || order === "asc")),
     as: (input) => input.session_id,
     alike: ({ session_id, consumer }) => !session_id && consumer === undefined,
   },

@@ -55,7 +55,9 @@ export const publishEvent = operation({
     const published = publish(bus, input, call);
     const { id, duplicate, channel, signal_level, correlation_id, ended_sender } = published;
     const { recipient, direct } = published;
-    const warning = warningAbout(published);
+    const warning = input.channel === ""
+      ? `The channel was empty: published to ${channel}`
+      : warningAbout(published);
     return {
       event_id: id,
       event_type: published.event_type,

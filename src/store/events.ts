@@ -66,8 +66,11 @@ export function tip(store: Store): number {
   return row?.seq ?? 0;
 }
 
+/** What an event weighs beside its payload, about. */
+const ENVELOPE_BYTES = 300;
+
 /**
- * At most `limit` matching events after `after`, about `maxBytes` of payload but never fewer than
+ * At most `limit` matching events after `after`, about `maxBytes` in all but never fewer than
  * one: the oldest in log order or, with `newest`, the latest, newest first. With `through`, none
  * beyond it.
  */
@@ -88,7 +91,7 @@ export function readEvents(
   let full = false;
   for (const row of rows) {
     const event = eventOf(row as unknown as EventRow);
-    bytes += event.payload.length;
+    bytes += event.payload.length + ENVELOPE_BYTES;
     full = events.length === page.limit || (events.length > 0 && bytes > page.maxBytes);
     if (full) break;
     events.push(event);

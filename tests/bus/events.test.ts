@@ -450,3 +450,29 @@ Deno.test("the bell rings after a publish is durable, and not for a refused one"
   await bus.call("publish_event", { event_type: "t", payload: "" });
   equal(await rung, true);
 });
+
+Deno.test("get_events keeps a tool's page to what a model is shown, and loses nothing to that", async () => {
+  using bus = testBus();
+  await withEvents(bus);
+  const payload = "x".repeat(9000);
+  for (let i = 0; i < 9; i++) await bus.call("publish_event", { event_type: `t${i}`, payload });
+  await bus.call("publish_event", { event_type: "big", payload: "x".repeat(200_000) });
+  const seen: string[] = [];
+  for (let more = true; more;) {
+    const page = await bus.call("get_events", { ...resume, order: "asc" }, { path: "tool" });
+    ok(page.events.length === 1 || JSON.stringify(page).length < 45_000);
+    seen.push(...types(page));
+    more = page.has_more;
+  }
+  equal(seen, [...Array.from({ length: 9 }, (_, i) => `t${i}`), "big"]);
+});
+
+Deno.test("publish_event to an empty channel says where it went", async () => {
+  using bus = testBus();
+  const { channel, warning } = await bus.call("publish_event", {
+    event_type: "t",
+    payload: "",
+    channel: "",
+  });
+  equal([channel, warning], ["all", "The channel was empty: published to all"]);
+});

@@ -188,7 +188,7 @@ export class Run {
       order: "asc",
       mode: "consume",
       behind: null,
-      path: "tool",
+      path: "http",
     };
     for (const id of this.model.sessions.keys()) await this.register(id, this.#repo(id));
     for (const reader of READERS) {

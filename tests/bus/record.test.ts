@@ -31,7 +31,7 @@ async function withEvents(bus: TestBus, ...types: string[]): Promise<void> {
 }
 
 const mine = { session_id: "me", resume: true };
-const main = { consumer: "me/main", path: "tool" };
+const main = { consumer: "me/main", path: "http" };
 const own = { not_from: "me" };
 
 Deno.test("the record has a row for each move: from where, to where, past what, by which path, how many", async () => {
@@ -143,7 +143,7 @@ Deno.test("ack_events without a peek says that all was dealt with; on urgent, al
   equal(record(bus), [
     {
       consumer: "me/urgent",
-      path: "tool",
+      path: "http",
       from: 1,
       through: 4,
       filter: { ...own, urgent },

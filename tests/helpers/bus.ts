@@ -27,13 +27,13 @@ export const LOCAL: Caller = {
   principal: "loopback",
   local: true,
   peer: "127.0.0.1",
-  path: "tool",
+  path: "http",
 };
 export const REMOTE: Caller = {
   principal: "token",
   local: false,
   peer: "100.64.0.7",
-  path: "tool",
+  path: "http",
 };
 /** 2026-01-08, when the seed was written. */
 export const START = Date.UTC(2026, 0, 8, 12);
