@@ -105,7 +105,7 @@ export function compileArguments(target: string | undefined, output: string): st
   ];
 }
 
-/** How the engine is tuned (`serve` keeps its young memory small), as the task that serves says. */
+/** How the engine is tuned (for little memory), as the task that serves says. */
 export function engineFlags(task: string): string[] {
   return task.split(" ").filter((word) => word.startsWith("--v8-flags="));
 }
