@@ -1,6 +1,7 @@
 /** The processes that are measured: started in a world of their own, ended with the run. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import manifest from "../deno.json" with { type: "json" };
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -65,25 +66,34 @@ function onInterrupt(tidy: () => void): () => void {
   return stop;
 }
 
-/** The real server, from sources, with a new database and its log. */
+/** The real server, from sources, started as `deno task serve` does, with a new database and log. */
 export function startBus(world: World, name: string): Promise<Child> {
   const file = (ending: string) => join(world.folder, `${name}.${ending}`);
   const settings = ["--host", "127.0.0.1", "--port", "0", "--db", file("db"), "--log", file("log")];
-  return startChild(world, ["-P", "main.ts", "serve", ...settings]);
+  const [deno, run, ...args] = manifest.tasks.serve.split(" ");
+  if (deno !== "deno" || run !== "run") throw new Error("The task serve is not a deno run");
+  return startChild(world, [...args, ...settings]);
 }
 
 /** A script of this folder that serves something to compare with; it may write to `file`. */
 export function startBaseline(world: World, script: string, file?: string): Promise<Child> {
   const path = file === undefined ? [] : [join(world.folder, file)];
   const allowed = path.map((file) => `--allow-write=${file}`);
-  const run = ["--no-prompt", "--allow-net", "--allow-env", ...allowed, join("bench", script)];
+  const run = [
+    "--quiet",
+    "--no-prompt",
+    "--allow-net",
+    "--allow-env",
+    ...allowed,
+    join("bench", script),
+  ];
   return startChild(world, [...run, ...path]);
 }
 
 /** Runs `deno run` with these arguments until it has printed its URL. */
 async function startChild(world: World, args: readonly string[]): Promise<Child> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", ...args],
+    args: ["run", ...args],
     cwd: ROOT,
     env: { ...world.env },
     stdin: "null",

@@ -51,7 +51,8 @@ function ownGenerator(): Generator {
   };
 }
 
-async function hasWrk(): Promise<boolean> {
+/** Whether wrk is installed. */
+export async function hasWrk(): Promise<boolean> {
   try {
     // It has no option that succeeds without a load; what it says of itself goes to stdout.
     const { stdout } = await new Deno.Command("wrk", { args: ["-v"] }).output();

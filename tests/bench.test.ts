@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import manifest from "../deno.json" with { type: "json" };
+import { createWorld } from "../bench/children.ts";
+import { chooseGenerator, hasWrk } from "../bench/load.ts";
 import { isMet, Report } from "../bench/report.ts";
 import { interleave, median, ratio } from "../bench/rounds.ts";
 
@@ -78,6 +80,42 @@ Deno.test("Report: a missed aim is told and is no failure, a thing not measured 
   assert.match(alone.text, /FAILED: .*no fast to compare with\n$/);
   assert.equal(alone.unmeasured, 1);
 });
+
+const wrk = await hasWrk();
+for (const own of [true, false]) {
+  Deno.test({
+    name:
+      `chooseGenerator: ${own ? "our own" : "wrk"} counts what was answered, and a refusal fails` +
+      (own || wrk ? "" : " (wrk is not installed)"),
+    ignore: !own && !wrk,
+    async fn() {
+      let received = 0;
+      const wanted = { "Content-Type": "application/json", "X-Odd": 'a "quoted" \\ value' };
+      const body = '{"text":"ünï \\"x\\" ]==]"}';
+      await using world = await createWorld();
+      await using server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        async (request) => {
+          const asked = [request.headers.get("x-odd"), await request.text()];
+          if (new URL(request.url).pathname === "/refuse") return new Response("", { status: 400 });
+          assert.deepEqual(asked, [wanted["X-Odd"], body]);
+          received++;
+          // Without a length, so that it travels in chunks.
+          return new Response(new Blob(["ok"]).stream());
+        },
+      );
+      const generator = await chooseGenerator(world, own);
+      assert.equal(generator.name, own ? "bench/generator.ts" : "wrk");
+      const url = `http://127.0.0.1:${server.addr.port}`;
+      const seconds = own ? 0.2 : 1;
+      const answers = await generator.run({ url: `${url}/`, headers: wanted, body }, 2, seconds);
+      assert.ok(answers.answered > 0 && answers.answered <= received);
+      assert.ok(answers.seconds >= seconds * 0.9);
+      const refused = { url: `${url}/refuse`, headers: wanted, body };
+      await assert.rejects(generator.run(refused, 2, seconds), /[1-9][0-9]* failed/);
+    },
+  });
+}
 
 Deno.test("deno task bench --quick: every line has a figure, or says that this machine lacks it", async () => {
   const [program, ...args] = manifest.tasks.bench.split(" ");
