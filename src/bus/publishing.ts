@@ -56,7 +56,7 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   const { store } = bus;
   checkPayload(publication.payload);
   const session_id = publication.session_id || ANONYMOUS;
-  const sender = findSession(store, session_id);
+  const sender = session_id === ANONYMOUS ? null : findSession(store, session_id);
   const ended_sender = sender !== null && sender.ended_at !== null ? sender : null;
   if (sender !== null && ended_sender === null) heard(bus, sender, call);
 
@@ -136,6 +136,8 @@ function notifyOfMessage(bus: Bus, to: Session, from: Session | null, payload: s
 }
 
 function checkPayload(payload: string): void {
+  // No character takes more than three bytes: mostly there is nothing to count.
+  if (payload.length * 3 <= MAX_PAYLOAD_BYTES) return;
   const bytes = new TextEncoder().encode(payload).length;
   if (bytes > MAX_PAYLOAD_BYTES) {
     throw new BusError(

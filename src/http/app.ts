@@ -80,19 +80,16 @@ export function createApp(parts: Parts): Hono<Door> {
       ),
     )
   );
-  app.use(async (c, next) => {
-    c.set("caller", guard(c.req.raw, c.env.peer));
-    await next();
-  });
   const ofUnknownSize = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (c) => refuse(c, tooLarge()),
   });
   app.use((c, next) => {
+    c.set("caller", guard(c.req.raw, c.env.peer));
     // A size that was announced holds; looking at the body would cost more than reading it.
-    const length = c.req.header("content-length");
-    const isChunked = c.req.header("transfer-encoding") !== undefined;
-    if (length === undefined || isChunked) return ofUnknownSize(c, next);
+    const { headers } = c.req.raw;
+    const length = headers.get("content-length");
+    if (length === null || headers.has("transfer-encoding")) return ofUnknownSize(c, next);
     if (Number(length) > MAX_BODY_BYTES) throw tooLarge();
     return next();
   });
@@ -176,11 +173,13 @@ async function json(c: Context): Promise<unknown> {
   }
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** The body as text; bytes that are not UTF-8 are refused, not silently replaced. */
 async function text(c: Context): Promise<string> {
   const bytes = await c.req.arrayBuffer();
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch {
     throw new BusError("invalid_argument", "Cannot read the body: it is not UTF-8 text");
   }
