@@ -1,12 +1,13 @@
 import { loadConfig } from "../src/config.ts";
 import { startLog } from "../src/log.ts";
 import { type RunningServer, startServer } from "../src/server.ts";
+import { jsonLine } from "./format.ts";
 import type { Verb } from "./verb.ts";
 
 export const verb: Verb = {
   help: `Run the bus until it is told to stop (SIGINT or SIGTERM).
 
-Usage: event-bus serve [--host HOST] [--port PORT] [--db FILE] [--log FILE]
+Usage: event-bus serve [--host HOST] [--port PORT] [--db FILE] [--log FILE] [--json]
 
   --host HOST    where to listen (default 127.0.0.1); beyond loopback a token is needed
   --port PORT    default 8080
@@ -25,7 +26,7 @@ Example:
     db: { type: "string" },
     log: { type: "string" },
   },
-  async run(args, { out }) {
+  async run(args, { json, out }) {
     const config = loadConfig({
       host: args.text("host"),
       port: args.text("port"),
@@ -42,7 +43,8 @@ Example:
     }
     // Before anybody can know that we are there, and tell us to go.
     const stop = toldToStop();
-    for (const line of greeting(server, config.token() !== null)) out(`${line}\n`);
+    if (json) out(jsonLine({ url: server.url, carried_over: server.store.carriedOver }));
+    else for (const line of greeting(server, config.token() !== null)) out(`${line}\n`);
     await stop;
     await server.close();
     await stopLog();

@@ -340,3 +340,13 @@ Deno.test("cli ack: a consumer of its own name has a position of its own", async
   const back = await bus.cli(["ack", "--cursor", "0", "--consumer", "ci"]);
   assert.match(back.err, /without allow_rewind/);
 });
+
+Deno.test("cli version, help: answer as JSON like every command", async () => {
+  await using bus = busAndCli();
+  const version = JSON.parse((await bus.cli(["version", "--json"])).out);
+  assert.deepEqual(Object.keys(version), ["version", "build", "deno"]);
+  const { commands } = JSON.parse((await bus.cli(["help", "--json"])).out);
+  assert.equal(commands.publish, "publish an event");
+  const { help } = JSON.parse((await bus.cli(["help", "publish", "--json"])).out);
+  assert.match(help, /^Publish an event;/);
+});

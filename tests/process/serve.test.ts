@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Home, tempHome } from "../helpers/home.ts";
-import { run, runBoundByModes, serve, SUBJECT, UNBOUND } from "../helpers/process.ts";
+import { run, runBoundByModes, serve, spawn, SUBJECT, UNBOUND } from "../helpers/process.ts";
 
 Deno.test(`${SUBJECT} serve: says where it listens and how to connect, and keeps its files private`, async () => {
   using home = tempHome();
@@ -321,4 +321,17 @@ Deno.test(`${SUBJECT} serve: flags win over the environment, and that over confi
   assert.ok(exists("env.db") && !exists("flag.db"));
   await start(["--db", path("flag")], { EVENT_BUS_DB: path("env2") });
   assert.ok(exists("flag.db") && !exists("env2.db"));
+});
+
+Deno.test(`${SUBJECT} serve --json: says where it is in one line for programs`, async () => {
+  using home = tempHome();
+  const child = spawn(["serve", "--port", "0", "--json"], { home });
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await reader.read();
+  const { url, carried_over } = JSON.parse(value ?? "");
+  assert.equal((await (await fetch(`${url}/health`)).json()).status, "ok");
+  assert.equal(carried_over, null);
+  child.kill("SIGTERM");
+  assert.equal((await child.status).code, 0);
+  await Promise.all([reader.cancel(), child.stderr.cancel()]);
 });
