@@ -46,13 +46,14 @@ export function consumerFor(sessionId: string | null, name: string | undefined, 
 
 /** Where a consumer stands; null for one of a principal that has never read. */
 export function standing(store: Store, consumer: Consumer): number | null {
+  const { session_id, name } = consumer;
+  if (session_id !== "" && name === MAIN) return standingOfMain(store, session_id);
   const stored = findPosition(store, consumer)?.event_id;
-  if (consumer.session_id === "") return stored ?? null;
-  if (consumer.name === MAIN) return stored ?? tip(store);
-  const main = standingOfMain(store, consumer.session_id);
+  if (session_id === "") return stored ?? null;
+  const main = standingOfMain(store, session_id);
   // What main has passed, nobody needs to be told of in a hurry.
-  if (consumer.name === URGENT) return Math.max(stored ?? 0, main);
-  return stored ?? findSession(store, consumer.session_id)?.start_id ?? main;
+  if (name === URGENT) return Math.max(stored ?? 0, main);
+  return stored ?? findSession(store, session_id)?.start_id ?? main;
 }
 
 /** Where a session's main consumer stands. */

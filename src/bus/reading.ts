@@ -90,39 +90,25 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
   if (reader.session !== null) heard(bus, reader.session, call);
   const { consumer, position } = reader;
   if (reading.resume && consumer === null) throw cannotResume(reading.session_id);
-  const resumed = reading.resume && consumer !== null && (!reading.cursor || position === null);
-  const start = resumed && position !== null
-    ? position
-    : resumed && !reading.cursor
-    ? tip(store)
-    : parseCursor(reading.cursor, tip(store));
+  // Whose position the read goes on from; nobody's when an explicit cursor says where to start.
+  const own = reading.resume && (!reading.cursor || position === null) ? consumer : null;
+  const start = own === null || (position === null && reading.cursor)
+    ? parseCursor(reading.cursor, tip(store))
+    : position ?? tip(store);
   const unheard = filterOf(store, reading, reader);
-  const filter = resumed ? unheard : narrowing(store, reading);
-  const newest = !resumed && reading.order === "desc";
+  const filter = own === null ? narrowing(store, reading) : unheard;
+  const newest = own === null && reading.order === "desc";
   const page = readEvents(store, start, filter, {
     limit: reading.limit,
     maxBytes: call.caller.path === "tool" ? MAX_TOOL_PAGE_BYTES : MAX_PAGE_BYTES,
     newest,
   });
-  const count = page.events.length;
   const { through } = page;
   let standsAt = position ?? through;
-  if (resumed && consumer !== null && position === null) {
-    startAt(store, consumer, start, call.now);
-    standsAt = start;
-  }
-  if (resumed && consumer !== null && mayConsume(reading)) {
-    // Nobody is there to see the page any more: then it stays unread.
-    if (call.caller.signal?.aborted) {
-      throw new BusError("caller_left", "Cannot hand over events: the caller left");
-    }
-    if (through > start) {
-      const done = { from: start, through, filter: JSON.stringify(filter), count };
-      move(bus, consumer, done, call);
-    }
-    standsAt = through;
-  } else if (resumed && consumer !== null && through > start && !call.caller.looksOn) {
-    call.afterCommit(() => remember(bus, consumer, { through, filter }));
+  if (own !== null) {
+    if (position === null) startAt(store, own, start, call.now);
+    const span = { from: start, through, filter, count: page.events.length };
+    standsAt = settle(bus, own, reading, span, call);
   }
   return {
     events: reading.order === "desc" && !newest ? page.events.reverse() : page.events,
@@ -130,6 +116,30 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
     has_more: page.more,
     unread: countEvents(store, standsAt, unheard, MAX_UNREAD),
   };
+}
+
+interface Span {
+  readonly from: number;
+  readonly through: number;
+  readonly filter: EventFilter;
+  readonly count: number;
+}
+
+/** Moves the position past a page, or remembers what a peek has shown; answers where it stands. */
+function settle(bus: Bus, own: Consumer, reading: Reading, span: Span, call: Call): number {
+  const { from, through, filter } = span;
+  if (!mayConsume(reading)) {
+    if (through > from && !call.caller.looksOn) {
+      call.afterCommit(() => remember(bus, own, { through, filter }));
+    }
+    return from;
+  }
+  // Nobody is there to see the page any more: then it stays unread.
+  if (call.caller.signal?.aborted) {
+    throw new BusError("caller_left", "Cannot hand over events: the caller left");
+  }
+  if (through > from) move(bus, own, { ...span, filter: JSON.stringify(filter) }, call);
+  return through;
 }
 
 /** How much of the log waits for a session's main consumer, counted to 1,000. */
