@@ -6,7 +6,6 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
 import { type Batches, createBatches } from "./batch.ts";
-import { ownDatabase } from "./owner.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
 import {
   type CarriedOver,
@@ -16,6 +15,7 @@ import {
   originalVersion,
 } from "./original.ts";
 import { adoptOriginal } from "./original/places.ts";
+import { ownDatabase } from "./owner.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
 
@@ -46,12 +46,10 @@ export function openStore(path: string, places: readonly string[] = []): Store {
   const isFile = path !== ":memory:";
   const carriedOver = isFile ? prepareFile(path, places) : null;
   const disown = isFile ? ownDatabase(path) : () => {};
-  const db = new DatabaseSync(path, { timeout: 2000 });
+  let db: DatabaseSync;
   try {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
-    migrate(db);
+    db = connect(path);
   } catch (failure) {
-    db.close();
     disown();
     throw refusal(path, failure);
   }
@@ -75,6 +73,19 @@ export function openStore(path: string, places: readonly string[] = []): Store {
     },
   };
   return store;
+}
+
+/** The one read-write connection, its schema up to date. */
+function connect(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 2000 });
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    migrate(db);
+    return db;
+  } catch (failure) {
+    db.close();
+    throw failure;
+  }
 }
 
 /** Decides from a read-only look whether the file may be used, and carries an original's data over. */
