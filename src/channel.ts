@@ -1,5 +1,5 @@
 /** Channel names and who they address. Every session sees every event; a channel is its context. */
-import { BusError } from "./errors.ts";
+import { BusError, quoted } from "./errors.ts";
 
 export const DEFAULT_CHANNEL = "all";
 /** Room for `session:` and the longest session id; still one line of output and a key of an index. */
@@ -27,7 +27,7 @@ export function checkChannel(channel: string): string {
   if (channel.length > MAX_CHANNEL_LENGTH || /\p{Cc}/u.test(channel)) {
     throw new BusError(
       "invalid_argument",
-      `Cannot use channel ${JSON.stringify(channel.slice(0, 40))}: ` +
+      `Cannot use channel ${quoted(channel, 40)}: ` +
         `a channel is at most ${MAX_CHANNEL_LENGTH} printable characters`,
     );
   }

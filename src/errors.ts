@@ -18,6 +18,11 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+/** A caller's text inside a message: quoted, so on one line, and cut to a length that can be read. */
+export function quoted(text: string, atMost = 100): string {
+  return JSON.stringify(text.slice(0, atMost));
+}
+
 /** Facts beside the message; they appear as fields next to `error` and `code` on the wire. */
 export type ErrorDetails = Record<string, string | number | boolean | null>;
 

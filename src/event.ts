@@ -1,5 +1,5 @@
 /** What an event is: one immutable entry of the log. */
-import { BusError } from "./errors.ts";
+import { BusError, quoted } from "./errors.ts";
 
 /** Ordered: a reader that asks for `info` also gets `actionable`. */
 export const SIGNAL_LEVELS = ["lifecycle", "info", "actionable"] as const;
@@ -70,7 +70,7 @@ export function parseCursor(cursor: string | null | undefined, tip: number): num
   if (!(id <= tip)) {
     throw new BusError(
       "invalid_argument",
-      `Cannot read from cursor ${JSON.stringify(cursor.slice(0, 40))}: ` +
+      `Cannot read from cursor ${quoted(cursor, 40)}: ` +
         `a cursor is an event id from 0 to ${tip}, the newest`,
       { tip: String(tip) },
     );

@@ -1,5 +1,5 @@
 /** What a session is: identity, display names, the repository it works on. */
-import { BusError } from "./errors.ts";
+import { BusError, quoted } from "./errors.ts";
 import { ADJECTIVES, ANIMALS } from "./words.ts";
 
 export interface Session extends Presence {
@@ -53,7 +53,7 @@ export function checkPrintable(what: string, value: string): string {
   if (value.length === 0 || value.length > MAX_ID_LENGTH || UNPRINTABLE.test(value)) {
     throw new BusError(
       "invalid_argument",
-      `Cannot use ${what} ${JSON.stringify(value.slice(0, 40))}: ` +
+      `Cannot use ${what} ${quoted(value, 40)}: ` +
         `it must be 1 to ${MAX_ID_LENGTH} printable characters`,
     );
   }

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Bus, Caller } from "../bus.ts";
-import { BusError, errorBody, type ErrorCode } from "../errors.ts";
+import { BusError, errorBody, type ErrorCode, quoted } from "../errors.ts";
 import type { Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
 import { createGuard, type GuardRules } from "./guard.ts";
@@ -200,5 +200,3 @@ function tooLarge(): BusError {
     { limit: MAX_BODY_BYTES },
   );
 }
-
-const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));

@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Caller } from "../bus.ts";
 import { type Path, PATHS } from "../delivery.ts";
-import { BusError } from "../errors.ts";
+import { BusError, quoted } from "../errors.ts";
 import { isAddress, isLoopback } from "./address.ts";
 
 export interface GuardRules {
@@ -96,5 +96,3 @@ function hostOf(origin: string): string | null {
 }
 
 const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
-
-const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));

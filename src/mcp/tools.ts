@@ -6,7 +6,7 @@ import {
   type Tool,
 } from "@modelcontextprotocol/server";
 import type { Bus, Caller } from "../bus.ts";
-import { errorBody } from "../errors.ts";
+import { errorBody, quoted } from "../errors.ts";
 import type { JsonSchema, Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
 
@@ -28,7 +28,7 @@ export function createTools(bus: Bus, operations: readonly Operation[]): Tools {
       if (operation === undefined) {
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
-          `No tool is called ${JSON.stringify(name.slice(0, 100))}; tools/list names them`,
+          `No tool is called ${quoted(name)}; tools/list names them`,
         );
       }
       try {
