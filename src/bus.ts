@@ -9,6 +9,7 @@ import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
 import type { EventFilter } from "./filter.ts";
 import { createReaders, type Readers } from "./readers.ts";
+import type { SessionProcess } from "./session.ts";
 import type { Store } from "./store/open.ts";
 
 export interface Bus {
@@ -30,8 +31,8 @@ export interface Bus {
   readonly uuid: () => string;
   /** A number in [0, 1). */
   readonly random: () => number;
-  /** Whether a process of this machine exists. */
-  readonly isAlive: (pid: number) => boolean;
+  /** Whether a process of this machine exists, and is still the one that started then. */
+  readonly isAlive: (process: SessionProcess) => boolean;
 }
 
 /** What a bus is made of; the rest of it begins empty. */

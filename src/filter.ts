@@ -5,6 +5,8 @@ import { type Event, levelRank, type SignalLevel } from "./event.ts";
 export interface EventFilter {
   /** Exactly this channel. */
   channel?: string | undefined;
+  /** One of these. */
+  channels?: readonly string[] | undefined;
   /** Every channel that begins like this; for webhooks. */
   channel_prefix?: string | undefined;
   event_types?: readonly string[] | undefined;
@@ -26,22 +28,46 @@ export interface Shown {
   readonly filter: EventFilter;
 }
 
-/** What cannot wait for a session: direct messages, and actionable events on its channels. */
+/**
+ * What cannot wait for a session: what is addressed to it (directly, or to a channel that it asked
+ * to be woken for), and actionable events on its channels.
+ */
 export interface Urgency {
   readonly direct: string;
   readonly channels: readonly string[];
+  readonly wake_on?: readonly string[];
+}
+
+/** Of whom what cannot wait is told. */
+export interface Hearer {
+  readonly id: string;
+  readonly repo: string;
+  readonly machine: string;
+  readonly wake_on: readonly string[];
 }
 
 /** What cannot wait for this session, where it works now. */
-export function urgencyOf(session: { id: string; repo: string; machine: string }): Urgency {
+export function urgencyOf(session: Hearer): Urgency {
   const direct = channelOfSession(session.id);
-  return { direct, channels: channelsOf(session).filter((channel) => channel !== direct) };
+  const channels = channelsOf(session).filter((channel) => channel !== direct);
+  return { direct, channels, ...wakeOn(session) };
+}
+
+/** What is addressed to this session: what it is woken for. */
+export function addressedTo(session: Hearer): Urgency {
+  return { direct: channelOfSession(session.id), channels: [], ...wakeOn(session) };
+}
+
+/** Absent when empty: filters are stored with the record. */
+function wakeOn({ wake_on }: Hearer): Pick<Urgency, "wake_on"> {
+  return wake_on.length === 0 ? {} : { wake_on };
 }
 
 /** Whether a filter lets an event pass; the same answer as the SQL of `store/events.ts`. */
 export function matches(event: Event, filter: EventFilter): boolean {
   const { channel, channel_prefix, event_types, correlation_id, min_level, exclude_types } = filter;
   return (channel === undefined || event.channel === channel) &&
+    filter.channels?.includes(event.channel) !== false &&
     (channel_prefix === undefined || event.channel.startsWith(channel_prefix)) &&
     ((event_types ?? []).length === 0 || event_types?.includes(event.event_type) === true) &&
     (correlation_id === undefined || event.correlation_id === correlation_id) &&
@@ -56,7 +82,7 @@ function wasShown(event: Event, { from, through, filter }: Shown): boolean {
   return event.id > from && event.id <= through && matches(event, filter);
 }
 
-function isUrgent(event: Event, { direct, channels }: Urgency): boolean {
-  return event.channel === direct ||
+function isUrgent(event: Event, { direct, channels, wake_on }: Urgency): boolean {
+  return event.channel === direct || wake_on?.includes(event.channel) === true ||
     (event.signal_level === "actionable" && channels.includes(event.channel));
 }

@@ -1,7 +1,6 @@
 /** Starts the server. The only place where things are wired. */
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
-import process from "node:process";
 import { VERSION } from "./build.ts";
 import { type Bus, type Caller, createBus } from "./bus.ts";
 import type { Config } from "./config.ts";
@@ -12,6 +11,7 @@ import { createApp, type Health } from "./http/app.ts";
 import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
+import { isAlive } from "./process.ts";
 import { writeHeartbeats } from "./store/heartbeats.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
@@ -171,16 +171,6 @@ function healthOf(store: Store): () => Health {
       };
     }
   };
-}
-
-/** Whether a process of this machine exists; one that we may not signal does. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (failure) {
-    return (failure as { code?: string }).code !== "ESRCH";
-  }
 }
 
 function urlOf({ hostname, port }: Deno.NetAddr): string {

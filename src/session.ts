@@ -19,6 +19,19 @@ export interface Session extends Presence {
   end_reason: EndReason | null;
   /** Its registration event, or where it stood when that is not known: where its consumers begin. */
   start_id: number | null;
+  /** The process that it runs in, on its own machine; null when no hook said so. */
+  pid: number | null;
+  /** When that process started, as only its machine can read it. */
+  pid_start: string | null;
+  /** Channels, beside its own, whose events concern it and wake it. */
+  wake_on: readonly string[];
+}
+
+/** A process as its own machine knows it: numbers come round again, with another start. */
+export interface SessionProcess {
+  readonly pid: number;
+  /** Opaque; null when it is not known. */
+  readonly start: string | null;
 }
 
 export interface Presence {
@@ -41,6 +54,9 @@ export type EndReason = (typeof END_REASONS)[number];
 /** A session that said nothing for this long has gone without telling. */
 export const SILENCE_MS = 24 * 60 * 60 * 1000;
 
+/** A session that wants to be woken for more channels than this wants all of them. */
+export const MAX_WAKE_CHANNELS = 20;
+
 /** Ids, names and machines are shown on one line and travel in channel names. */
 export const MAX_ID_LENGTH = 128;
 export const MAX_NAME_LENGTH = 200;
@@ -61,11 +77,16 @@ export function checkPrintable(what: string, value: string): string {
 }
 
 /**
- * The process behind a decimal client id of sane size, else null. Others ("0", "-1", twenty digits)
- * are ordinary names; asking the system about them would answer for the wrong process or fail.
+ * The process behind a session: the one a hook reported, else that of a decimal client id of sane
+ * size, else null. Other ids ("0", "-1", twenty digits) are ordinary names; asking the system about
+ * them would answer for the wrong process or fail.
  */
-export function processOf(clientId: string | null): number | null {
-  return clientId !== null && /^[1-9][0-9]{0,8}$/.test(clientId) ? Number(clientId) : null;
+export function processOf(
+  { pid, pid_start, client_id }: Pick<Session, "pid" | "pid_start" | "client_id">,
+): SessionProcess | null {
+  if (pid !== null) return { pid, start: pid_start };
+  const isNumber = client_id !== null && /^[1-9][0-9]{0,8}$/.test(client_id);
+  return isNumber ? { pid: Number(client_id), start: null } : null;
 }
 
 /**

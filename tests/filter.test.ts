@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type NewEvent, SIGNAL_LEVELS } from "../src/event.ts";
-import { type EventFilter, matches, urgencyOf } from "../src/filter.ts";
+import { addressedTo, type EventFilter, matches, urgencyOf } from "../src/filter.ts";
 import { countEvents, findEvent, insertEvent, readEvents } from "../src/store/events.ts";
 import { openStore, type Store } from "../src/store/open.ts";
 import { TORTURE } from "./helpers/torture.ts";
@@ -37,10 +37,14 @@ const prefix = fc.oneof(
   fc.constantFrom("%", "_", "*", "repo", "REPO", "zzz"),
 );
 
-const urgency = fc.record({ direct: channel, channels: fc.array(channel, { maxLength: 4 }) });
+const channels = fc.array(channel, { maxLength: 4 });
+const urgency = fc.record({ direct: channel, channels, wake_on: channels }, {
+  requiredKeys: ["direct", "channels"],
+});
 
 const fields = {
   channel,
+  channels,
   channel_prefix: prefix,
   event_types: fc.array(type, { maxLength: 3 }),
   correlation_id: fc.constantFrom(...THREADS),
@@ -114,15 +118,22 @@ Deno.test("matches() and the SQL of readEvents() select the same events for any 
 });
 
 Deno.test("urgencyOf() is direct messages, and the channels a session hears where it works now", () => {
-  const session = { id: "me", repo: "bus", machine: "home" };
+  const session = { id: "me", repo: "bus", machine: "home", wake_on: [] };
   assert.deepEqual(urgencyOf(session), {
     direct: "session:me",
     channels: ["all", "repo:bus", "machine:home"],
   });
+  const woken = { ...session, wake_on: ["releases"] };
+  assert.deepEqual(urgencyOf(woken).wake_on, ["releases"]);
+  assert.deepEqual(addressedTo(woken), {
+    direct: "session:me",
+    channels: [],
+    wake_on: ["releases"],
+  });
 });
 
 Deno.test("matches() of urgent: direct messages of any level, actionable ones on its channels", () => {
-  const urgent = urgencyOf({ id: "me", repo: "bus", machine: "home" });
+  const urgent = urgencyOf({ id: "me", repo: "bus", machine: "home", wake_on: ["releases"] });
   const store = openStore(":memory:");
   const cases: [channel: string, level: NewEvent["signal_level"], passes: boolean][] = [
     ["session:me", "lifecycle", true],
@@ -134,6 +145,7 @@ Deno.test("matches() of urgent: direct messages of any level, actionable ones on
     ["repo:other", "actionable", false],
     ["all", "actionable", true],
     ["all", "lifecycle", false],
+    ["releases", "lifecycle", true],
   ];
   for (const [channel, signal_level, passes] of cases) {
     const [event] = filled(store, [{

@@ -76,7 +76,7 @@ const ROOMS: readonly [room: string, files: RegExp][] = [
   ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],
   ["doors", /^src\/(http|mcp|webhooks)\/|^src\/webhooks\.ts$/],
-  ["server", /^src\/(server|log)\.ts$/],
+  ["server", /^src\/(server|log|process)\.ts$/],
   ["cli", /^cli\//],
   ["main", /^main\.ts$/],
 ];

@@ -18,9 +18,15 @@ Deno.test("repoOf() names the repository of a folder, also from inside its workt
   for (const [cwd, repo] of Object.entries(cases)) equal(repoOf(cwd), repo, cwd);
 });
 
+const ofClient = (client_id: string | null) => processOf({ client_id, pid: null, pid_start: null });
+
+Deno.test("processOf() prefers what a hook reported", () => {
+  equal(processOf({ client_id: "4242", pid: 7, pid_start: "s" }), { pid: 7, start: "s" });
+});
+
 Deno.test("processOf() takes only decimal ids of a sane size for processes", () => {
-  equal(processOf("4242"), 4242);
+  equal(ofClient("4242"), { pid: 4242, start: null });
   for (const id of [null, "", "0", "-1", "007", " 7", "1_0", "1e3", "12345678901", "abc"]) {
-    equal(processOf(id), null, String(id));
+    equal(ofClient(id), null, String(id));
   }
 });

@@ -9,6 +9,7 @@ import {
   processOf,
   repoOf,
   type Session,
+  type SessionProcess,
   SILENCE_MS,
 } from "../session.ts";
 import type { Store } from "../store/open.ts";
@@ -17,6 +18,7 @@ import {
   endSession,
   findByClient,
   findByDisplayId,
+  findByProcess,
   findSession,
   insertSession,
   latestEnded,
@@ -33,6 +35,12 @@ export interface Registration {
   machine?: string | undefined;
   cwd?: string | undefined;
   client_id?: string | undefined;
+  /** The process that it runs in. */
+  process?: SessionProcess | undefined;
+  /** Whether the session that this process has been so far goes on, as another client. */
+  goesOn?: boolean | undefined;
+  /** What began it; its registration event is tagged so. */
+  source?: string | undefined;
 }
 
 export interface Registered {
@@ -53,9 +61,19 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
   const clientId = registration.client_id === undefined
     ? null
     : checkPrintable("client_id", registration.client_id);
-  const known = clientId === null ? null : findByClient(store, machine, clientId);
+  const { process = null } = registration;
+  const known = (clientId === null ? null : findByClient(store, machine, clientId)) ??
+    (process !== null && registration.goesOn ? findByProcess(store, machine, process) : null);
   const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
-  const where = { name: registration.name, cwd, repo: repoOf(cwd), last_seen: call.now };
+  const where = {
+    name: registration.name,
+    cwd,
+    repo: repoOf(cwd),
+    client_id: clientId,
+    last_seen: call.now,
+    pid: process?.pid ?? known?.pid ?? null,
+    pid_start: process === null ? known?.pid_start ?? null : process.start,
+  };
 
   if (known !== null) {
     reviveSession(store, known.id, where);
@@ -71,7 +89,6 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     id: freshSessionId(store, clientId, machine, call),
     display_id: freshDisplayId(call.random, (id) => isTaken(store, id)),
     machine,
-    client_id: clientId,
     registered_at: call.now,
     ended_at: null,
     end_reason: null,
@@ -80,12 +97,14 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     state_at: null,
     status: null,
     status_at: null,
+    wake_on: [],
   };
   insertSession(store, session);
   const cursor = append(bus, {
     event_type: "session_registered",
     payload: `${session.name} started on ${machine} in ${cwd || "an unknown folder"}`,
     session_id: session.id,
+    tags: registration.source === undefined ? [] : [registration.source],
   }, call);
   setStart(store, session.id, cursor);
   startAt(store, consumerOf(session.id, MAIN), cursor, call.now);
@@ -152,8 +171,8 @@ function reasonGone(bus: Bus, session: Session): EndReason | null {
   const isSilent = bus.clock() - session.last_seen >= SILENCE_MS;
   if (isSilent && bus.readers.pathsTo(session.id).length === 0) return "silent";
   // Process numbers mean something on our own machine only.
-  const pid = session.machine === bus.machine ? processOf(session.client_id) : null;
-  return pid === null || bus.isAlive(pid) ? null : "process_gone";
+  const process = session.machine === bus.machine ? processOf(session) : null;
+  return process === null || bus.isAlive(process) ? null : "process_gone";
 }
 
 function toUnregister(

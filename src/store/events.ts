@@ -196,6 +196,9 @@ function conditionsOf(filter: EventFilter): Conditions {
   const [type, ...otherTypes] = filter.event_types ?? [];
   if (type !== undefined && otherTypes.length === 0) equal.push(["event_type", type]);
   else if (type !== undefined) checked.push([`+event_type IN ${LIST}`, json(filter.event_types)]);
+  if (filter.channels !== undefined) {
+    checked.push([`+channel IN ${LIST}`, json(filter.channels)]);
+  }
   if (filter.channel_prefix !== undefined) {
     const { channel_prefix: prefix } = filter;
     checked.push(["substr(channel, 1, length(?)) = ?", prefix, prefix]);
@@ -229,11 +232,15 @@ function notShown({ from, through, filter }: Shown): Conditions["checked"][numbe
 const LIST = "(SELECT value FROM json_each(?))";
 
 /** `+`, so that it is checked on the rows of the scan: by its indexes they would have to be sorted. */
-const URGENT = `(+channel = ? OR (signal_level = ${
+const URGENT = `(+channel = ? OR +channel IN ${LIST} OR (signal_level = ${
   levelRank("actionable")
 } AND +channel IN ${LIST}))`;
 
-const urgencyValues = ({ direct, channels }: Urgency): string[] => [direct, json(channels)];
+const urgencyValues = ({ direct, channels, wake_on = [] }: Urgency): string[] => [
+  direct,
+  json(wake_on),
+  json(channels),
+];
 
 const json = (values: readonly string[] | undefined): string => JSON.stringify(values);
 

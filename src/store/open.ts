@@ -18,12 +18,13 @@ import { adoptOriginal } from "./original/places.ts";
 import { ownDatabase } from "./owner.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
+import hooks_0003 from "./migrations/0003_hooks.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
 export const APPLICATION_ID = 0x45427573;
 
 /** In order; a database's `user_version` says how many of them it has seen. Never edit one, add. */
-const MIGRATIONS: readonly string[] = [log_0001, delivery_0002];
+const MIGRATIONS: readonly string[] = [log_0001, delivery_0002, hooks_0003];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 export interface Store extends Batches {

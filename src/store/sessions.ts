@@ -1,15 +1,22 @@
 /** Queries of the sessions. Rows are never deleted: a name once given stays known. */
-import type { EndReason, Session, SessionState } from "../session.ts";
+import type { EndReason, Session, SessionProcess, SessionState } from "../session.ts";
 import type { Store } from "./open.ts";
 
-const row = (found: unknown): Session | null => (found ?? null) as Session | null;
-const rows = (found: unknown[]): Session[] => found as Session[];
+type SessionRow = Omit<Session, "wake_on"> & { wake_on: string | null };
+
+function sessionOf(found: unknown): Session {
+  const row = found as SessionRow;
+  return { ...row, wake_on: row.wake_on === null ? [] : JSON.parse(row.wake_on) as string[] };
+}
+
+const row = (found: unknown): Session | null => found === undefined ? null : sessionOf(found);
+const rows = (found: unknown[]): Session[] => found.map(sessionOf);
 
 export function insertSession(store: Store, session: Session): void {
   store.sql(
     `INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id,
-                          registered_at, last_seen)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                          registered_at, last_seen, pid, pid_start)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     session.id,
     session.display_id,
@@ -20,6 +27,8 @@ export function insertSession(store: Store, session: Session): void {
     session.client_id,
     session.registered_at,
     session.last_seen,
+    session.pid,
+    session.pid_start,
   );
 }
 
@@ -45,16 +54,25 @@ export function setStatus(
   }
 }
 
-/** Where a known session is working now; it is live again if it had ended. */
+/** Notes the channels that a session is to be woken for, beside its own. */
+export function setWakeOn(store: Store, id: string, channels: readonly string[]): void {
+  store.sql("UPDATE session SET wake_on = ? WHERE id = ?")
+    .run(channels.length === 0 ? null : JSON.stringify(channels), id);
+}
+
+/** Where a known session is working now, and as whom; it is live again if it had ended. */
 export function reviveSession(
   store: Store,
   id: string,
-  now: { name: string; cwd: string; repo: string; last_seen: number },
+  now: Pick<
+    Session,
+    "name" | "cwd" | "repo" | "client_id" | "last_seen" | "pid" | "pid_start"
+  >,
 ): void {
   store.sql(
-    `UPDATE session SET name = ?, cwd = ?, repo = ?, last_seen = ?,
-       ended_at = NULL, end_reason = NULL WHERE id = ?`,
-  ).run(now.name, now.cwd, now.repo, now.last_seen, id);
+    `UPDATE session SET name = ?, cwd = ?, repo = ?, client_id = ?, last_seen = ?, pid = ?,
+       pid_start = ?, ended_at = NULL, end_reason = NULL WHERE id = ?`,
+  ).run(now.name, now.cwd, now.repo, now.client_id, now.last_seen, now.pid, now.pid_start, id);
 }
 
 /** Marks a live session as ended; answers whether it was live. */
@@ -79,6 +97,34 @@ export function findByClient(store: Store, machine: string, clientId: string): S
       `SELECT * FROM session WHERE machine = ? AND client_id = ?
        ORDER BY ended_at IS NOT NULL, last_seen DESC LIMIT 1`,
     ).get(machine, clientId),
+  );
+}
+
+/** The session that a client had on whatever machine: a live one first, then one of `machine`. */
+export function findByClientAnywhere(
+  store: Store,
+  machine: string,
+  clientId: string,
+): Session | null {
+  return row(
+    store.sql(
+      `SELECT * FROM session WHERE client_id = ?
+       ORDER BY ended_at IS NOT NULL, machine <> ?, last_seen DESC LIMIT 1`,
+    ).get(clientId, machine),
+  );
+}
+
+/** The live session that runs in a process of a machine. */
+export function findByProcess(
+  store: Store,
+  machine: string,
+  { pid, start }: SessionProcess,
+): Session | null {
+  return row(
+    store.sql(
+      `SELECT * FROM session WHERE machine = ? AND pid = ? AND pid_start IS ?
+         AND ended_at IS NULL ORDER BY last_seen DESC LIMIT 1`,
+    ).get(machine, pid, start),
   );
 }
 

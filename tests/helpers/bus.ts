@@ -60,7 +60,7 @@ export function testBus(path = ":memory:"): TestBus {
       uuid: () => `uuid-${++ids}`,
       // A small linear congruential generator: display ids differ, and a run can be repeated.
       random: () => (seed = (seed * 48271) % 2147483647) / 2147483647,
-      isAlive: (pid) => processes.has(pid),
+      isAlive: ({ pid }) => processes.has(pid),
     }),
     notices,
     processes,
