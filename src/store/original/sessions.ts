@@ -19,7 +19,8 @@ interface OldSession {
 }
 
 /** A session under way from the original to us. */
-interface Moving extends Omit<Session, keyof Presence | "start_id"> {
+interface Moving
+  extends Omit<Session, keyof Presence | "start_id" | "pid" | "pid_start" | "wake_on"> {
   old: OldSession;
 }
 
