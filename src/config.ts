@@ -22,6 +22,8 @@ export interface Config {
   readonly allowed_origins: readonly string[];
   /** How long a webhook may fail before it is paused. */
   readonly webhook_give_up_hours: number;
+  /** How many characters a hook may add to what a model reads. */
+  readonly digest_chars: number;
   /** Where a client finds the bus: as configured, else the one on this machine. */
   readonly url: string;
   readonly dataDir: string;
@@ -48,6 +50,17 @@ export interface Surroundings {
   readonly sessionId: string | undefined;
   readonly configHome: string;
   readonly runtimeDir: string | null;
+  /** What Claude Code says to the commands that it starts. */
+  readonly claude: {
+    /** Its process. */
+    readonly pid: number | null;
+    /** The file whose exports its shells get; only at a session's start. */
+    readonly envFile: string | null;
+    /** Whether somebody sits before it; `-p` runs to its end alone. */
+    readonly isAttended: boolean;
+    /** Where its settings are. */
+    readonly configDir: string;
+  };
 }
 
 export type SettingName = keyof typeof SETTINGS;
@@ -75,6 +88,7 @@ const SETTINGS = {
   allowed_hosts: { env: "EVENT_BUS_ALLOWED_HOSTS", parse: list },
   allowed_origins: { env: "EVENT_BUS_ALLOWED_ORIGINS", parse: list },
   webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
+  digest_chars: { env: "EVENT_BUS_DIGEST_CHARS", parse: digestChars },
   url: { env: "EVENT_BUS_URL", parse: url },
 } satisfies Record<string, Setting<unknown>>;
 
@@ -127,6 +141,7 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     allowed_hosts: setting("allowed_hosts") ?? [],
     allowed_origins: setting("allowed_origins") ?? [],
     webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
+    digest_chars: setting("digest_chars") ?? 2000,
     url: setting("url") ?? localUrl(file),
     dataDir,
     usesDefaultDb: db === undefined,
@@ -185,6 +200,12 @@ function surroundings(get: Env): Surroundings {
     sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? lookUp(get, "CLAUDE_CODE_SESSION_ID"),
     configHome: set("XDG_CONFIG_HOME") ?? join(home, ".config"),
     runtimeDir: set("XDG_RUNTIME_DIR"),
+    claude: {
+      pid: Number(get("CLAUDE_PID")) || null,
+      envFile: set("CLAUDE_ENV_FILE"),
+      isAttended: get("CLAUDE_CODE_SESSION_ATTENDED") !== "0",
+      configDir: set("CLAUDE_CONFIG_DIR") ?? join(home, ".claude"),
+    },
   });
 }
 
@@ -256,6 +277,15 @@ function hours(value: unknown): number {
   const number = typeof value === "string" && /^[0-9.]{1,10}$/.test(value) ? Number(value) : value;
   if (typeof number !== "number" || !(number > 0 && number <= 24 * 366)) {
     throw new Error("a number of hours, more than 0 and at most a year, is expected");
+  }
+  return number;
+}
+
+/** Beyond 10,000 characters Claude Code puts the text into a file instead of the model's context. */
+function digestChars(value: unknown): number {
+  const number = typeof value === "string" && /^[0-9]{1,5}$/.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isInteger(number) || number < 500 || number > 9000) {
+    throw new Error("a number of characters, from 500 to 9000, is expected");
   }
   return number;
 }

@@ -10,6 +10,8 @@ export const PATHS = [
   "wake",
   "channel",
   "webhook",
+  "mod",
+  "start hook",
   "prompt hook",
   "batch hook",
   "stop hook",

@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import { createDesktop } from "./desktop.ts";
 import { BusError } from "./errors.ts";
 import { isLoopback } from "./http/address.ts";
+import { createHookDoor } from "./hooks/door.ts";
 import { createApp, type Health } from "./http/app.ts";
 import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
@@ -82,6 +83,7 @@ export function startServer(config: Config): RunningServer {
       allowedOrigins: config.allowed_origins,
     },
     mcp: mcp.fetch,
+    hooks: createHookDoor({ bus, digestChars: config.digest_chars, outage: outageOf(store) }),
     health: healthOf(store),
   });
   serve((request, peer) => app.fetch(request, { peer }));
@@ -141,11 +143,17 @@ const SERVER: Caller = { principal: "server", local: true, peer: "", path: "http
 /** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
 async function everyMinute(bus: Bus): Promise<void> {
   try {
+    bus.store.noteServed();
     await endTheGone(bus, SERVER);
     await flushHeartbeats(bus.store);
   } catch (failure) {
     log.error("the minute's work failed: {failure}", { failure });
   }
+}
+
+/** When no server had this database before this one; null when that is not known. */
+function outageOf({ lastServed }: Store): { from: number; to: number } | null {
+  return lastServed === null ? null : { from: lastServed, to: Date.now() };
 }
 
 /** They ride along with whatever is written; when nothing is, somebody must write them. */

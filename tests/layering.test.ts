@@ -75,7 +75,7 @@ const ROOMS: readonly [room: string, files: RegExp][] = [
   ["store", /^src\/store\//],
   ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],
-  ["doors", /^src\/(http|mcp|webhooks)\/|^src\/webhooks\.ts$/],
+  ["doors", /^src\/(http|mcp|hooks|webhooks)\/|^src\/webhooks\.ts$/],
   ["server", /^src\/(server|log|process)\.ts$/],
   ["cli", /^cli\//],
   ["main", /^main\.ts$/],

@@ -90,10 +90,15 @@ export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void
   });
 }
 
-const NO_SPAN = { span_from: null, span_filter: null };
+type Span = Pick<Position, "span_from" | "span_filter">;
+
+const NO_SPAN: Span = { span_from: null, span_filter: null };
 
 /** The last stretch that a consumer has read with one filter, without a gap, up to where it stands. */
-function spanOf(before: Position | null, { from, through, filter, forgotten }: Move) {
+export function spanOf(
+  before: Position | null,
+  { from, through, filter, forgotten }: Omit<Move, "count">,
+): Span {
   if (forgotten) return NO_SPAN;
   if (through < from) {
     return before !== null && before.span_from !== null && before.span_from < through
@@ -108,8 +113,10 @@ function spanOf(before: Position | null, { from, through, filter, forgotten }: M
  * What the urgent consumer has shown beyond where main stands. By the filter that it was shown
  * with, so that what that filter hid, or what the session heard elsewhere, is not taken for shown.
  */
-export function shownBy(store: Store, sessionId: string, main: number): EventFilter["shown"] {
-  const urgent = findPosition(store, consumerOf(sessionId, URGENT));
+export function shownBy(
+  urgent: Span & Pick<Position, "event_id"> | null,
+  main: number,
+): EventFilter["shown"] {
   if (urgent === null || urgent.event_id <= main) return undefined;
   const { span_from, span_filter, event_id: through } = urgent;
   if (span_from === null || span_filter === null) return undefined;

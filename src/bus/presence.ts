@@ -36,7 +36,11 @@ export function attend(bus: Bus, sessionId: string, path: Listening): () => void
 }
 
 /** The ways to be told again and again, without asking. */
-export type Listening = "stream" | "subscription";
+export type Listening = "stream" | "subscription" | Waking;
+
+/** The ways to wake a session that does nothing. */
+export const WAKING = ["wake", "channel", "mod"] as const;
+export type Waking = (typeof WAKING)[number];
 
 /** The ways by which a direct message would reach a session this minute, without its asking. */
 export function reachableBy(bus: Bus, session: Session): string[] {
@@ -53,6 +57,13 @@ export function lastReadOf({ store }: Bus, session: Session) {
     if (path !== null && consumer.moved_at >= (last?.moved_at ?? 0)) last = { ...consumer, path };
   }
   return last;
+}
+
+/** Notes what the hooks of a session say it is; whoever waits for it to be ready looks again. */
+export function noteState(bus: Bus, session: Session, state: SessionState, call: Call): void {
+  if (session.state === state) return;
+  setStatus(bus.store, session.id, call.now, { state, status: null });
+  call.afterCommit(() => bus.bell.ring());
 }
 
 /** Notes what a session is doing. Its position, its name and everybody else stay as they are. */

@@ -6,7 +6,7 @@ import { type EventFilter, urgencyOf } from "../filter.ts";
 import type { Session } from "../session.ts";
 import { countEvents, readEvents, tip } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
-import type { Consumer } from "../store/positions.ts";
+import { type Consumer, findPosition } from "../store/positions.ts";
 import {
   consumerFor,
   consumerOf,
@@ -173,7 +173,9 @@ export function filterOf(store: Store, wanted: Wanted, reader: Reader): EventFil
   if (session === null || consumer === null) return filter;
   if (!wanted.include_own) filter.not_from = session.id;
   if (consumer.name === URGENT) filter.urgent = urgencyOf(session);
-  if (consumer.name === MAIN) filter.shown = shownBy(store, session.id, position ?? 0);
+  if (consumer.name === MAIN) {
+    filter.shown = shownBy(findPosition(store, consumerOf(session.id, URGENT)), position ?? 0);
+  }
   return filter;
 }
 

@@ -18,12 +18,12 @@ import {
   endSession,
   findByClient,
   findByDisplayId,
-  findByProcess,
   findSession,
   insertSession,
   latestEnded,
   liveSessions,
   reviveSession,
+  sessionsOfProcess,
   setStart,
 } from "../store/sessions.ts";
 import { append } from "./log.ts";
@@ -37,6 +37,8 @@ export interface Registration {
   client_id?: string | undefined;
   /** The process that it runs in. */
   process?: SessionProcess | undefined;
+  /** The repository, when it is known better than its folder's name tells. */
+  repo?: string | undefined;
   /** Whether the session that this process has been so far goes on, as another client. */
   goesOn?: boolean | undefined;
   /** What began it; its registration event is tagged so. */
@@ -63,12 +65,14 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     : checkPrintable("client_id", registration.client_id);
   const { process = null } = registration;
   const known = (clientId === null ? null : findByClient(store, machine, clientId)) ??
-    (process !== null && registration.goesOn ? findByProcess(store, machine, process) : null);
+    (process !== null && registration.goesOn
+      ? sessionsOfProcess(store, machine, process)[0] ?? null
+      : null);
   const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
   const where = {
     name: registration.name,
     cwd,
-    repo: repoOf(cwd),
+    repo: registration.repo ?? (cwd === known?.cwd ? known.repo : repoOf(cwd)),
     client_id: clientId,
     last_seen: call.now,
     pid: process?.pid ?? known?.pid ?? null,
@@ -109,6 +113,15 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
   setStart(store, session.id, cursor);
   startAt(store, consumerOf(session.id, MAIN), cursor, call.now);
   return { session, cursor, resumed: false, active: countLive(store) };
+}
+
+/** Ends the sessions that a process had before the one that it has now. */
+export function endOthersOf(bus: Bus, session: Session, call: Call): void {
+  const process = processOf(session);
+  if (process === null) return;
+  for (const other of sessionsOfProcess(bus.store, session.machine, process)) {
+    if (other.id !== session.id) endWith(bus, other, "unregistered", call);
+  }
 }
 
 /** Live sessions, the most recently heard first. */

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Bus, Caller } from "../bus.ts";
+import type { HookDoor } from "../hooks/door.ts";
 import { BusError, errorBody, type ErrorCode, quoted } from "../errors.ts";
 import type { Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
@@ -18,6 +19,8 @@ export interface Parts {
   readonly rules: GuardRules;
   /** Answers a request to `/mcp`; `body` is the parsed JSON of a POST. */
   readonly mcp: (request: Request, body: unknown, caller: Caller) => Promise<Response>;
+  /** Answers the hooks of Claude Code. */
+  readonly hooks: HookDoor;
   /** What `/health` says. */
   readonly health: () => Health;
   /** Other limits of streams than the usual, in tests. */
@@ -55,7 +58,7 @@ const log = getLogger(["event-bus", "http"]);
 
 /** The application: hand it requests with `app.fetch(request, { peer })`. */
 export function createApp(parts: Parts): Hono<Door> {
-  const { bus, operations, version, rules, mcp, health, streamLimits } = parts;
+  const { bus, operations, version, rules, mcp, hooks, health, streamLimits } = parts;
   const app = new Hono<Door>({ strict: false });
   const guard = createGuard(rules);
   const byName = new Map(operations.map((operation) => [operation.name, operation]));
@@ -110,6 +113,25 @@ export function createApp(parts: Parts): Hono<Door> {
       channel: c.req.param("channel"),
       payload: await text(c),
     });
+  });
+  app.post("/hooks/claude-code", async (c) => {
+    const { output, sessionId, ack } = await hooks.answer(
+      await json(c),
+      c.req.query(),
+      c.var.caller,
+    );
+    if (sessionId !== null) c.header("Event-Bus-Session", encodeURIComponent(sessionId));
+    if (ack !== null) c.header("Event-Bus-Ack", ack);
+    // An empty answer is the only one that leaves no trace in the client.
+    return output === null ? c.body(null, 204) : c.json(output);
+  });
+  app.post("/hooks/claude-code/wait", async (c) => {
+    const summons = await hooks.wait(await json(c), c.req.query(), c.var.caller);
+    return c.json(summons);
+  });
+  app.post("/hooks/claude-code/ack", async (c) => {
+    const { ack } = await json(c) as { ack?: unknown };
+    return c.json({ success: await hooks.acknowledge(ack, c.var.caller) });
   });
   app.post("/mcp", async (c) => {
     try {

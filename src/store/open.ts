@@ -15,7 +15,7 @@ import {
   originalVersion,
 } from "./original.ts";
 import { adoptOriginal } from "./original/places.ts";
-import { ownDatabase } from "./owner.ts";
+import { ownDatabase, type Ownership } from "./owner.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
 import hooks_0003 from "./migrations/0003_hooks.sql" with { type: "text" };
@@ -33,6 +33,10 @@ export interface Store extends Batches {
   readonly heartbeats: Heartbeats;
   /** What was carried over from the original when this database was opened; mostly nothing. */
   readonly carriedOver: CarriedOver | null;
+  /** When this database was last served before it was opened now, to the minute; null if never. */
+  readonly lastServed: number | null;
+  /** Notes that it is served, for who opens it next. */
+  noteServed(): void;
   /** The statement for `sql`, prepared once. Only literal texts, or the cache would grow. */
   sql(text: string): StatementSync;
   close(): void;
@@ -46,12 +50,12 @@ export interface Store extends Batches {
 export function openStore(path: string, places: readonly string[] = []): Store {
   const isFile = path !== ":memory:";
   const carriedOver = isFile ? prepareFile(path, places) : null;
-  const disown = isFile ? ownDatabase(path) : () => {};
+  const owner = isFile ? ownDatabase(path) : NOBODY_ELSE;
   let db: DatabaseSync;
   try {
     db = connect(path);
   } catch (failure) {
-    disown();
+    owner.end();
     throw refusal(path, failure);
   }
   const statements = new Map<string, StatementSync>();
@@ -65,16 +69,21 @@ export function openStore(path: string, places: readonly string[] = []): Store {
     path,
     heartbeats: new Map(),
     carriedOver,
+    lastServed: owner.lastServed,
+    noteServed: owner.noteServed,
     sql,
     ...createBatches(db, (transaction) => writeHeartbeats(store, transaction)),
     close() {
       store.flush();
       db.close();
-      disown();
+      owner.end();
     },
   };
   return store;
 }
+
+/** A database in memory has one owner. */
+const NOBODY_ELSE: Ownership = { lastServed: null, noteServed() {}, end() {} };
 
 /** The one read-write connection, its schema up to date. */
 function connect(path: string): DatabaseSync {

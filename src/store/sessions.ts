@@ -114,17 +114,17 @@ export function findByClientAnywhere(
   );
 }
 
-/** The live session that runs in a process of a machine. */
-export function findByProcess(
+/** The live sessions that a process of a machine has had, the most recently heard first. */
+export function sessionsOfProcess(
   store: Store,
   machine: string,
   { pid, start }: SessionProcess,
-): Session | null {
-  return row(
+): Session[] {
+  return rows(
     store.sql(
       `SELECT * FROM session WHERE machine = ? AND pid = ? AND pid_start IS ?
-         AND ended_at IS NULL ORDER BY last_seen DESC LIMIT 1`,
-    ).get(machine, pid, start),
+         AND ended_at IS NULL ORDER BY last_seen DESC`,
+    ).all(machine, pid, start),
   );
 }
 

@@ -1,4 +1,5 @@
 /** Runs the conformance suite against a server that is wired like the real one. */
+import { createHookDoor } from "../../src/hooks/door.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { McpDoorOptions } from "../../src/mcp/door.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
@@ -34,6 +35,7 @@ export async function judge(
     version: VERSION,
     rules: { exposed: false, token: null, allowedHosts: [], allowedOrigins: [] },
     mcp: bus.door.fetch,
+    hooks: createHookDoor({ bus: bus.bus, digestChars: 2000, outage: null }),
     health: () => ({ status: "ok" }),
   });
   const server = Deno.serve(

@@ -1,5 +1,6 @@
 /** The doors of the bus: in process without a port, or a real server on a port of the system's choice. */
 import { type Config, type Flags, loadConfig } from "../../src/config.ts";
+import { createHookDoor } from "../../src/hooks/door.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { GuardRules } from "../../src/http/guard.ts";
 import type { StreamLimits } from "../../src/http/stream.ts";
@@ -32,6 +33,7 @@ export function testApp(
     version: "0.0.0",
     rules: { ...RULES, ...rules },
     mcp: mcp.fetch,
+    hooks: createHookDoor({ bus, digestChars: 2000, outage: null }),
     health: () => ({ status: "ok", service: "event-bus" }),
     streamLimits,
   });

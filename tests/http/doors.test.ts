@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BusError, ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
+import { createHookDoor } from "../../src/hooks/door.ts";
 import { createApp } from "../../src/http/app.ts";
 import { MAX_BODY_BYTES } from "../../src/http/limits.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
@@ -216,6 +217,7 @@ Deno.test("/health: says what answers, and 503 when the database does not", asyn
     version: "0",
     rules: { exposed: false, token: null, allowedHosts: [], allowedOrigins: [] },
     mcp: () => Promise.reject(new Error("not asked")),
+    hooks: createHookDoor({ bus, digestChars: 2000, outage: null }),
     health: () => ({ status: "unavailable", database: "gone" }),
   });
   const ill = await sick.fetch(new Request("http://localhost/health"), { peer: "::1" });
@@ -273,6 +275,7 @@ Deno.test("refusals: each code has its status, its shape and its details beside 
     version: "0",
     rules: { exposed: false, token: null, allowedHosts: [], allowedOrigins: [] },
     mcp: () => Promise.reject(new TypeError("secret detail")),
+    hooks: createHookDoor({ bus, digestChars: 2000, outage: null }),
     health: () => ({ status: "ok" }),
   });
   const post = async (path: string, body: unknown) =>

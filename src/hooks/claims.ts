@@ -1,0 +1,71 @@
+/**
+ * What is on its way to a session and not acknowledged yet. Who else wants to show something to that
+ * session waits a moment for it, so that two paths at once do not show the same.
+ */
+import type { Passed } from "../bus/handing.ts";
+import type { Path } from "../delivery.ts";
+
+/** A client acknowledges a few milliseconds after it was answered. */
+const WAIT_MS = 250;
+/** Claims that nobody ever settles are forgotten, the oldest first. */
+const MAX_CLAIMS = 10_000;
+
+export interface Claim {
+  readonly sessionId: string;
+  readonly path: Path;
+  readonly passed: readonly Passed[];
+}
+
+export interface Claims {
+  /** Resolves when nothing is on its way to a session, or was for too long. */
+  free(sessionId: string): Promise<void>;
+  /** Notes that something is on its way; the answer is the name of the claim. */
+  open(claim: Claim): string;
+  /** Ends a claim and answers it; null for one that is not known (any more). */
+  settle(id: string): Claim | null;
+}
+
+export function createClaims(uuid: () => string): Claims {
+  const claims = new Map<string, Claim & { end(): void }>();
+  const onTheirWay = new Map<string, Set<Promise<void>>>();
+
+  return {
+    async free(sessionId) {
+      // Another claim may be opened by whoever waited just as long.
+      for (;;) {
+        const [first] = onTheirWay.get(sessionId) ?? [];
+        if (first === undefined) return;
+        await first;
+      }
+    },
+    open(claim) {
+      const id = uuid();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const end = () => {
+        clearTimeout(timer);
+        const others = onTheirWay.get(claim.sessionId);
+        others?.delete(promise);
+        if (others?.size === 0) onTheirWay.delete(claim.sessionId);
+        resolve();
+      };
+      const timer = setTimeout(end, WAIT_MS);
+      onTheirWay.set(
+        claim.sessionId,
+        (onTheirWay.get(claim.sessionId) ?? new Set()).add(promise),
+      );
+      claims.set(id, { ...claim, end });
+      for (const oldest of claims.keys()) {
+        if (claims.size <= MAX_CLAIMS) break;
+        claims.delete(oldest);
+      }
+      return id;
+    },
+    settle(id) {
+      const claim = claims.get(id);
+      if (claim === undefined) return null;
+      claims.delete(id);
+      claim.end();
+      return claim;
+    },
+  };
+}

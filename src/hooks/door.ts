@@ -1,0 +1,222 @@
+/**
+ * The door for the hooks of Claude Code: a hook's JSON in, a hook's JSON out. It registers sessions,
+ * notes what they are doing, and hands over what they have not seen.
+ */
+import type { Bus, Call, Caller } from "../bus.ts";
+import {
+  handOver,
+  isNothing,
+  type Passed,
+  passedBy,
+  type Unseen,
+  unseenBy,
+} from "../bus/handing.ts";
+import { noteState } from "../bus/presence.ts";
+import { endOthersOf, endWith, register } from "../bus/sessions.ts";
+import { heard } from "../bus/speakers.ts";
+import { BusError } from "../errors.ts";
+import { callBy, readingCall } from "../operations/perform.ts";
+import { repoOf, type Session } from "../session.ts";
+import { findByClientAnywhere } from "../store/sessions.ts";
+import { createAbsences } from "./absence.ts";
+import { createClaims } from "./claims.ts";
+import { digestOf } from "./digest.ts";
+import { type Facts, type HookInput, readFacts, readHook } from "./input.ts";
+import { introduction, recentNews } from "./introduction.ts";
+import { GOES_ON, type Rule, ruleOf } from "./rules.ts";
+import { summon, type Summons } from "./waking.ts";
+
+export interface HookParts {
+  readonly bus: Bus;
+  /** How many characters a digest may have. */
+  readonly digestChars: number;
+  /** When the bus was away before this server started; null when it was not, or nobody knows. */
+  readonly outage: { readonly from: number; readonly to: number } | null;
+}
+
+/** What a hook is answered. */
+export interface HookAnswer {
+  /** The hook's JSON; null when there is nothing to say. */
+  readonly output: object | null;
+  /** The session on the bus; null when the hook is about none. */
+  readonly sessionId: string | null;
+  /** What to acknowledge once the output is written; null when there is nothing to. */
+  readonly ack: string | null;
+}
+
+export interface HookDoor {
+  /** Answers a hook. Throws `invalid_argument` for what is no hook of a session. */
+  answer(body: unknown, query: Record<string, string>, caller: Caller): Promise<HookAnswer>;
+  /** Waits until a session is called; see `waking.ts`. */
+  wait(body: unknown, query: Record<string, string>, caller: Caller): Promise<Summons>;
+  /** Counts as read what a claim handed over; false when there is no such claim (any more). */
+  acknowledge(id: unknown, caller: Caller): Promise<boolean>;
+}
+
+/** Who goes on holding a session back does not let it stop; its client has a limit of eight. */
+const MAX_HOLDS = 4;
+
+const NOTHING: HookAnswer = { output: null, sessionId: null, ack: null };
+
+/** An answer within its transaction; a claim is opened only when that is durable. */
+type Taken = Omit<HookAnswer, "ack"> & { readonly claimed: readonly Passed[] };
+
+const NOBODY: Taken = { output: null, sessionId: null, claimed: [] };
+
+/** Whether a hook may tell its session something beside what holds it back. */
+const speaks = ({ shows, holds }: Rule): boolean => shows !== undefined && holds !== true;
+
+export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoor {
+  const claims = createClaims(bus.uuid);
+  const absences = createAbsences(outage);
+  /** How often in a row a session was held back. */
+  const holds = new Map<string, number>();
+
+  async function answer(body: unknown, query: Record<string, string>, caller: Caller) {
+    const hook = readHook(body);
+    const facts = readFacts(query);
+    const rule = ruleOf(hook);
+    if (rule === null) return NOTHING;
+    const known = sessionOf(bus, hook, facts, caller);
+    if (known !== null && rule.shows !== undefined) await claims.free(known.id);
+    if (known !== null && isIdle(known, rule, hook)) {
+      heard(bus, known, readingCall(bus, caller));
+      return { ...NOTHING, sessionId: known.id };
+    }
+    const path = rule.shows?.path ?? caller.path;
+    const { claimed, ...answer } = await bus.store.inBatch(({ afterCommit }) =>
+      take(hook, facts, rule, callBy(bus, { ...caller, path }, afterCommit))
+    );
+    const { sessionId } = answer;
+    if (sessionId === null || claimed.length === 0) return { ...answer, ack: null };
+    return { ...answer, ack: claims.open({ sessionId, path, passed: claimed }) };
+  }
+
+  /** Whether a hook changes nothing and has nothing to tell: then it costs no transaction. */
+  function isIdle(session: Session, rule: Rule, hook: HookInput): boolean {
+    if (session.ended_at !== null || rule.introduces || rule.ends !== undefined) return false;
+    if (rule.state !== undefined && rule.state !== session.state) return false;
+    if (speaks(rule) && absences.isUntold(session)) return false;
+    if (rule.shows === undefined || isHeldEnough(session, rule, hook)) return true;
+    return isNothing(unseenBy(bus, session, rule.shows.scope));
+  }
+
+  function isHeldEnough({ id }: Session, { holds: mayHold }: Rule, hook: HookInput): boolean {
+    if (!mayHold) return false;
+    if (hook.stop_hook_active !== true) holds.delete(id);
+    return (holds.get(id) ?? 0) >= MAX_HOLDS;
+  }
+
+  function take(hook: HookInput, facts: Facts, rule: Rule, call: Call): Taken {
+    const found = sessionOf(bus, hook, facts, call.caller);
+    const here = found === null || found.ended_at !== null ? null : found;
+    if (rule.ends !== undefined) return end(here, rule.ends, call);
+    const isNew = speaks(rule) && (here === null || rule.introduces);
+    const joined = isNew ? join(bus, hook, facts, call) : null;
+    const session = joined?.session ?? here;
+    if (session === null) return NOBODY;
+    heard(bus, session, call);
+    if (facts.away_since !== undefined) {
+      absences.note(session.id, { from: facts.away_since, to: call.now });
+    }
+    const lead = !speaks(rule) ? "" : [
+      ...joined === null ? [] : [introduction(bus, session, call.now)],
+      ...absences.tell(session, call),
+      ...joined === null || joined.resumed ? [] : recentNews(bus, session, digestChars, call.now),
+    ].join("\n");
+    const said = say(session, rule, hook, lead, call);
+    // Who is held back is not idle.
+    const state = rule.holds && said.text !== "" ? "working" : rule.state;
+    if (state !== undefined) noteState(bus, session, state, call);
+    const later = facts.ack === "later";
+    if (!later) handOver(bus, said.passed, call);
+    return {
+      output: outputOf(hook, said.text),
+      sessionId: session.id,
+      claimed: later ? said.passed : [],
+    };
+  }
+
+  function end(session: Session | null, how: "now" | "if alone", call: Call): Taken {
+    if (session === null) return NOBODY;
+    if (how === "now" || session.pid === null) endWith(bus, session, "unregistered", call);
+    else noteState(bus, session, "idle", call);
+    return { ...NOBODY, sessionId: session.id };
+  }
+
+  function say(session: Session, rule: Rule, hook: HookInput, lead: string, call: Call) {
+    const nothing = { text: lead, passed: [] };
+    if (rule.shows === undefined || isHeldEnough(session, rule, hook)) return nothing;
+    const unseen = unseenBy(bus, session, rule.shows.scope);
+    const { text, passed } = digest(session, unseen, digestChars - lead.length);
+    if (text === "") return { ...nothing, passed };
+    // Nobody is there to see it any more: then it stays unseen.
+    if (call.caller.signal?.aborted) {
+      throw new BusError("caller_left", "Cannot hand over events: the caller left");
+    }
+    if (rule.holds) {
+      call.afterCommit(() => holds.set(session.id, (holds.get(session.id) ?? 0) + 1));
+    }
+    return { text: lead === "" ? text : `${lead}\n${text}`, passed };
+  }
+
+  /** How what is unseen reads, as far as it fits, and what is passed with that. */
+  function digest(session: Session, unseen: Unseen, chars: number) {
+    const { text, shown } = digestOf(bus, session, unseen, { now: bus.clock(), chars });
+    return { text, passed: passedBy(unseen, shown) };
+  }
+
+  return {
+    answer,
+    wait: (body, query, caller) =>
+      summon({ bus, claims, digest: (s, u) => digest(s, u, digestChars) }, {
+        find: () => sessionOf(bus, readHook(body), readFacts(query), caller),
+        query,
+        caller,
+      }),
+    async acknowledge(id, caller) {
+      const claim = typeof id === "string" ? claims.settle(id) : null;
+      if (claim === null) return false;
+      await bus.store.inBatch(({ afterCommit }) =>
+        handOver(bus, claim.passed, callBy(bus, { ...caller, path: claim.path }, afterCommit))
+      );
+      return true;
+    },
+  };
+}
+
+/** The session that a hook is about, living or ended; null for one that never registered. */
+function sessionOf(
+  { store, machine }: Bus,
+  hook: HookInput,
+  facts: Facts,
+  { local }: Caller,
+): Session | null {
+  return findByClientAnywhere(store, facts.machine ?? (local ? machine : ""), hook.session_id);
+}
+
+/** Registers the session of a hook, or brings it back. */
+function join(bus: Bus, hook: HookInput, facts: Facts, call: Call) {
+  const { root, branch, pid, pid_start } = facts;
+  const cwd = hook.cwd ?? "";
+  const repo = facts.repo ?? repoOf(root ?? cwd);
+  const joined = register(bus, {
+    name: branch === undefined ? repo : `${repo}/${branch}`.slice(0, 200),
+    machine: facts.machine,
+    cwd,
+    repo,
+    client_id: hook.session_id,
+    process: pid === undefined ? undefined : { pid, start: pid_start ?? null },
+    goesOn: GOES_ON.has(hook.source ?? ""),
+    source: hook.source,
+  }, call);
+  endOthersOf(bus, joined.session, call);
+  return joined;
+}
+
+/** The hook's JSON for a text; null for none. After a Stop the context alone lets the turn go on. */
+function outputOf({ hook_event_name }: HookInput, text: string): object | null {
+  return text === ""
+    ? null
+    : { hookSpecificOutput: { hookEventName: hook_event_name, additionalContext: text } };
+}
