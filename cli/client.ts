@@ -10,6 +10,11 @@ export interface Client {
   /** Performs an operation. Throws Refusal when the bus refuses, CliError when it cannot be reached. */
   call<T>(operation: string, args: Record<string, unknown>, asking?: Asking): Promise<T>;
   /**
+   * Posts JSON to a path, and answers what came back, whatever it is. Rejects with the runtime's error
+   * when nothing did, or `signal` aborts.
+   */
+  post(path: string, json: string, signal: AbortSignal): Promise<Response>;
+  /**
    * Opens a stream: what it sends, in pieces, until it ends or `signal` aborts. Throws as `call`
    * does, also when the stream breaks or was silent for too long.
    */
@@ -172,6 +177,8 @@ export function createClient(
       const answer = await ask(`/v1/${operation}`, { method: "POST", body }, asking);
       return answer.status < 300 ? answer.body as T : refused(answer.status, answer.body);
     },
+    post: (path, body, signal) =>
+      fetch(base + path, { method: "POST", headers, body, signal, redirect: "error" }),
     async stream(path, lastEventId, signal) {
       const watch = createWatch(signal);
       try {

@@ -21,6 +21,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   "set-status": { summary: "say what a session is doing", load: () => import("./set_status.ts") },
   webhook: { summary: "have events sent to a URL", load: () => import("./webhook.ts") },
   notify: { summary: "notify the human", load: () => import("./notify.ts") },
+  hook: { summary: "answer a hook of Claude Code", load: () => import("./hook.ts") },
   install: { summary: "install the service", load: () => import("./install.ts") },
   uninstall: { summary: "take back the installation", load: () => import("./uninstall.ts") },
   restart: { summary: "restart the service", load: () => import("./restart.ts") },

@@ -110,7 +110,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
   function take(hook: HookInput, facts: Facts, rule: Rule, call: Call): Taken {
     const found = sessionOf(bus, hook, facts, call.caller);
     const here = found === null || found.ended_at !== null ? null : found;
-    if (rule.ends !== undefined) return end(here, rule.ends, call);
+    if (rule.ends !== undefined) return end(here, rule, call);
     const isNew = speaks(rule) && (here === null || rule.introduces);
     const joined = isNew ? join(bus, hook, facts, call) : null;
     const session = joined?.session ?? here;
@@ -137,9 +137,10 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     };
   }
 
-  function end(session: Session | null, how: "now" | "if alone", call: Call): Taken {
+  function end(session: Session | null, { ends, isGone }: Rule, call: Call): Taken {
     if (session === null) return NOBODY;
-    if (how === "now" || session.pid === null) endWith(bus, session, "unregistered", call);
+    const reason = isGone ? "process_gone" : "unregistered";
+    if (ends === "now" || session.pid === null) endWith(bus, session, reason, call);
     else noteState(bus, session, "idle", call);
     return { ...NOBODY, sessionId: session.id };
   }
@@ -168,12 +169,17 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
 
   return {
     answer,
-    wait: (body, query, caller) =>
-      summon({ bus, claims, digest: (s, u) => digest(s, u, digestChars) }, {
-        find: () => sessionOf(bus, readHook(body), readFacts(query), caller),
-        query,
-        caller,
-      }),
+    wait(body, query, caller) {
+      const hook = readHook(body);
+      const facts = readFacts(query);
+      const find = () => sessionOf(bus, hook, facts, caller);
+      const found = find();
+      if (found !== null && facts.away_since !== undefined) {
+        absences.note(found.id, { from: facts.away_since, to: bus.clock() });
+      }
+      const parts = { bus, claims, digest: (s: Session, u: Unseen) => digest(s, u, digestChars) };
+      return summon(parts, { find, query, caller });
+    },
     async acknowledge(id, caller) {
       const claim = typeof id === "string" ? claims.settle(id) : null;
       if (claim === null) return false;

@@ -14,6 +14,8 @@ export interface Rule {
   readonly holds?: boolean;
   /** Whether the session is over, or only if no other follows in its process. */
   readonly ends?: "now" | "if alone";
+  /** Whether nobody said goodbye. */
+  readonly isGone?: boolean;
 }
 
 const RULES: Readonly<Record<string, (hook: HookInput) => Rule>> = {
@@ -28,7 +30,10 @@ const RULES: Readonly<Record<string, (hook: HookInput) => Rule>> = {
   StopFailure: () => ({ state: "idle" }),
   Notification: ({ notification_type = "" }) => NOTIFIED[notification_type] ?? {},
   // After these the process goes on, and its next SessionStart says as whom.
-  SessionEnd: ({ reason = "" }) => ({ ends: /^(clear|resume)$/.test(reason) ? "if alone" : "now" }),
+  SessionEnd: ({ reason = "" }) => ({
+    ends: /^(clear|resume)$/.test(reason) ? "if alone" : "now",
+    isGone: reason === "process_gone",
+  }),
 };
 
 const NOTIFIED: Readonly<Record<string, Rule>> = {

@@ -1,0 +1,70 @@
+import { gatherFacts } from "./hook/facts.ts";
+import { listen } from "./hook/listener.ts";
+import { type Cli, EXIT, type Verb } from "./verb.ts";
+
+/** The bus is asked and acknowledged within this time, or the session goes on without it. */
+const LIMIT_MS = 250;
+
+export const verb: Verb = {
+  help: `Answer a hook of Claude Code: its JSON on standard input, the answer on standard output.
+
+Usage: event-bus hook [--wake]
+
+Claude Code runs it; event-bus install tells it to. What is printed counts as read only then. When
+the bus cannot be reached it prints nothing and exits 0: a session never waits for the bus.
+
+  --wake   wait until another session calls this one, print that on standard error and exit 2,
+           which wakes it; for an asyncRewake hook. Ends with its session.
+
+Example:
+  echo '{"hook_event_name":"UserPromptSubmit","session_id":"test","cwd":"/tmp"}' | event-bus hook
+`,
+  options: { wake: { type: "boolean" } },
+  async run(args, cli) {
+    try {
+      const hook = JSON.parse(await cli.stdin()) as Hook;
+      return args.flag("wake") ? await listen(hook, cli) : await pass(hook, cli);
+    } catch {
+      // Whatever it is, it is nothing that the session should be bothered with; see event-bus doctor.
+      return EXIT.done;
+    }
+  },
+};
+
+/** What of a hook's JSON the command itself looks at. */
+export interface Hook {
+  readonly hook_event_name?: unknown;
+  readonly session_id?: unknown;
+  readonly cwd?: unknown;
+}
+
+async function pass(hook: Hook, cli: Cli): Promise<number> {
+  const { client, config, out } = cli;
+  const isStart = hook.hook_event_name === "SessionStart";
+  const query = new URLSearchParams({
+    ack: "later",
+    machine: config.machine,
+    ...isStart ? gatherFacts(config) : {},
+  });
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const answer = await client.post(`/hooks/claude-code?${query}`, JSON.stringify(hook), limit);
+  if (!answer.ok) return EXIT.done;
+  const output = await answer.text();
+  if (output !== "") out(`${output}\n`);
+  const session = answer.headers.get("event-bus-session");
+  if (isStart && session !== null) exportSession(cli, decodeURIComponent(session));
+  const ack = answer.headers.get("event-bus-ack");
+  if (ack !== null) {
+    const done = await client.post("/hooks/claude-code/ack", JSON.stringify({ ack }), limit);
+    await done.body?.cancel();
+  }
+  return EXIT.done;
+}
+
+/** Lets the scripts that the session runs publish under its name. */
+function exportSession({ config }: Cli, sessionId: string): void {
+  const { envFile } = config.env.claude;
+  if (envFile === null) return;
+  const line = `export EVENT_BUS_SESSION_ID='${sessionId.replaceAll("'", `'\\''`)}'\n`;
+  Deno.writeTextFileSync(envFile, line, { append: true, create: true, mode: 0o600 });
+}
