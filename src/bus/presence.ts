@@ -3,8 +3,9 @@ import type { Bus, Call } from "../bus.ts";
 import { channelOfSession } from "../channel.ts";
 import type { Session, SessionState } from "../session.ts";
 import { type Consumer, consumersOf, type Position } from "../store/positions.ts";
-import { findSession, setStatus } from "../store/sessions.ts";
+import { findSession, setStatus, setWakeOn } from "../store/sessions.ts";
 import { hasWebhookFor } from "../store/webhooks.ts";
+import { resolveChannel } from "./publishing.ts";
 import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
 
 /** A session that says nothing of itself counts as idle when it was not heard for so long. */
@@ -69,7 +70,12 @@ export function noteState(bus: Bus, session: Session, state: SessionState, call:
 /** Notes what a session is doing. Its position, its name and everybody else stay as they are. */
 export function describeSession(
   bus: Bus,
-  said: { session_id: string; state?: SessionState | undefined; status?: string | undefined },
+  said: {
+    session_id: string;
+    state?: SessionState | undefined;
+    status?: string | undefined;
+    wake_on?: readonly string[] | undefined;
+  },
   call: Call,
 ): Session {
   const session = speakerOf(bus, said.session_id);
@@ -80,5 +86,9 @@ export function describeSession(
     // One line, whatever it was wrapped in: it stands in a list.
     status: said.status?.replace(/\s+/gu, " ").trim() ?? null,
   });
+  if (said.wake_on !== undefined) {
+    const channels = said.wake_on.map((name) => resolveChannel(bus.store, name).channel);
+    setWakeOn(bus.store, session.id, [...new Set(channels)]);
+  }
   return findSession(bus.store, session.id) ?? session;
 }

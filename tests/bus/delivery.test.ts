@@ -162,3 +162,19 @@ Deno.test("set_status is for living sessions, keeps what is not said, is one lin
     "invalid_argument",
   );
 });
+
+Deno.test("set_status wake_on makes a channel as urgent to its session as a direct message", async () => {
+  using bus = testBus();
+  await bus.call("register_session", { name: "a", client_id: "reader" });
+  const said = await bus.call("set_status", {
+    session_id: "reader",
+    wake_on: ["releases", "releases", "session:reader"],
+  });
+  equal(said.wake_on, ["releases", "session:reader"]);
+  await bus.call("publish_event", { event_type: "out", payload: "1.0", channel: "releases" });
+  await bus.call("publish_event", { event_type: "out", payload: "no", channel: "other" });
+  const read = { session_id: "reader", consumer: "urgent", resume: true };
+  const { events } = await bus.call("get_events", read);
+  equal(events.map(({ payload }: { payload: string }) => payload), ["1.0"]);
+  equal((await bus.call("set_status", { session_id: "reader", wake_on: [] })).wake_on, []);
+});

@@ -294,7 +294,10 @@ Deno.test("cli set-status: is shown by sessions, and taken back by an empty text
   await using bus = busAndCli();
   await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
   const line = ["set-status", "--session-id", "a"];
-  assert.equal((await bus.cli([...line, "on it", "--state", "waiting"])).out, "Status: on it\n");
+  assert.equal(
+    (await bus.cli([...line, "on it", "--state", "waiting"])).out,
+    "Status: on it\nState: waiting\n",
+  );
   const { out } = await bus.cli(["sessions"]);
   assert.match(
     out,
