@@ -53,6 +53,9 @@ export interface HookDoor {
   acknowledge(id: unknown, caller: Caller): Promise<boolean>;
 }
 
+/** A client that cannot acknowledge waits 300 ms: what would come too late for it stays unseen. */
+const LATE_MS = 150;
+
 /** Who goes on holding a session back does not let it stop; its client has a limit of eight. */
 const MAX_HOLDS = 4;
 
@@ -73,6 +76,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
   const holds = new Map<string, number>();
 
   async function answer(body: unknown, query: Record<string, string>, caller: Caller) {
+    const asked = bus.clock();
     const hook = readHook(body);
     const facts = readFacts(query);
     const rule = ruleOf(hook);
@@ -84,9 +88,11 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
       return { ...NOTHING, sessionId: known.id };
     }
     const path = rule.shows?.path ?? caller.path;
-    const { claimed, ...answer } = await bus.store.inBatch(({ afterCommit }) =>
-      take(hook, facts, rule, callBy(bus, { ...caller, path }, afterCommit))
-    );
+    const { claimed, ...answer } = await bus.store.inBatch(({ afterCommit }) => {
+      const call = callBy(bus, { ...caller, path }, afterCommit);
+      const isLate = facts.ack !== "later" && call.now - asked > LATE_MS;
+      return take(hook, facts, isLate ? { ...rule, shows: undefined } : rule, call);
+    });
     const { sessionId } = answer;
     if (sessionId === null || claimed.length === 0) return { ...answer, ack: null };
     return { ...answer, ack: claims.open({ sessionId, path, passed: claimed }) };

@@ -9,7 +9,7 @@ export interface Rule {
   /** Whether it tells the session who it is and who else is here. */
   readonly introduces?: boolean;
   /** What it hands over, and by which path. */
-  readonly shows?: { readonly scope: "urgent" | "all"; readonly path: Path };
+  readonly shows?: { readonly scope: "urgent" | "all"; readonly path: Path } | undefined;
   /** Whether what is shown keeps the session from stopping. */
   readonly holds?: boolean;
   /** Whether the session is over, or only if no other follows in its process. */
