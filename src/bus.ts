@@ -21,6 +21,8 @@ export interface Bus {
   readonly courier: Courier;
   readonly desktop: Desktop;
   readonly readers: Readers;
+  /** Since when it is there, in epoch milliseconds: what is kept in memory goes no further back. */
+  readonly startedAt: number;
   /** What was last shown without being marked, by consumer; an acknowledgement goes by it. */
   readonly peeks: Map<string, Peek>;
   /** This machine's name and folder: stand in for what a local caller left out. */
@@ -37,7 +39,7 @@ export interface Bus {
 
 /** What a bus is made of; the rest of it begins empty. */
 export type BusParts =
-  & Omit<Bus, "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks">
+  & Omit<Bus, "bell" | "shared" | "webhookBell" | "courier" | "readers" | "startedAt" | "peeks">
   & {
     courier?: Courier;
   };
@@ -51,6 +53,7 @@ export function createBus(parts: BusParts): Bus {
     shared: createSharing(bell),
     webhookBell: createBell(),
     readers: createReaders(),
+    startedAt: parts.clock(),
     peeks: new Map(),
   };
 }

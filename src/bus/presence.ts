@@ -1,7 +1,9 @@
 /** The rules of presence: what a session is doing, and whether a message would reach it now. */
 import type { Bus, Call } from "../bus.ts";
 import { channelOfSession } from "../channel.ts";
+import type { Path } from "../delivery.ts";
 import type { Session, SessionState } from "../session.ts";
+import { lastMovesOf } from "../store/deliveries.ts";
 import { type Consumer, consumersOf, type Position } from "../store/positions.ts";
 import { findSession, setStatus, setWakeOn } from "../store/sessions.ts";
 import { hasWebhookFor } from "../store/webhooks.ts";
@@ -32,6 +34,7 @@ export function attend(bus: Bus, sessionId: string, path: Listening): () => void
   const leave = bus.readers.attend(sessionId, path);
   return () => {
     leave();
+    bus.readers.note(sessionId, path, bus.clock());
     bus.store.heartbeats.set(sessionId, bus.clock());
   };
 }
@@ -50,6 +53,48 @@ export function reachableBy(bus: Bus, session: Session): string[] {
   const isSent = hasWebhookFor(bus.store, channelOfSession(session.id));
   return [...bus.readers.pathsTo(session.id), ...(isSent ? ["webhook"] : [])];
 }
+
+export interface PathActivity {
+  readonly path: string;
+  /** When it last asked or handed something over; null when it has only listened so far. */
+  readonly last_at: number | null;
+  /** Whether it would bring a message this minute, without the session's asking. */
+  readonly listening: boolean;
+}
+
+/** The paths that reach a session or have reached it, the latest first. */
+export function pathsOf(bus: Bus, session: Session): PathActivity[] {
+  const listening = new Set(reachableBy(bus, session));
+  const last = new Map<string, number>();
+  const noted = [...bus.readers.lastBy(session.id)].map(([path, at]) => ({ path, at }));
+  for (const { path, at } of [...lastMovesOf(bus.store, session.id), ...noted]) {
+    last.set(path, Math.max(at, last.get(path) ?? 0));
+  }
+  return [...new Set([...listening, ...last.keys()])]
+    .map((path) => ({
+      path,
+      last_at: last.get(path) ?? null,
+      listening: listening.has(path),
+    }))
+    .sort((a, b) => (b.last_at ?? Infinity) - (a.last_at ?? Infinity));
+}
+
+/** What keeps a message from a session that does not ask for it. */
+export type Deafness = "no hooks seen" | "no listener";
+
+/**
+ * Why a message would not reach a session unless it asks; null when it would. Who works is reached by
+ * its next hook; who does not needs somebody that listens for it.
+ */
+export function deafnessOf(session: Session, paths: readonly PathActivity[]): Deafness | null {
+  if (paths.some(({ listening }) => listening)) return null;
+  if (!paths.some(({ path }) => HOOKS.has(path))) return "no hooks seen";
+  return session.state === "working" ? null : "no listener";
+}
+
+const HOOKS: ReadonlySet<string> = new Set(
+  ["start hook", "prompt hook", "batch hook", "stop hook"] satisfies Path[],
+);
 
 /** When, as which consumer and by which path a session was last handed something. */
 export function lastReadOf({ store }: Bus, session: Session) {

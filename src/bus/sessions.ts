@@ -17,6 +17,7 @@ import {
   countLive,
   endSession,
   findByClient,
+  findByClientAnywhere,
   findByDisplayId,
   findSession,
   insertSession,
@@ -126,10 +127,26 @@ export function endOthersOf(bus: Bus, session: Session, call: Call): void {
 
 /** Live sessions, the most recently heard first. */
 export function livingSessions(bus: Bus): Session[] {
-  const { heartbeats } = bus.store;
   return liveSessions(bus.store)
-    .map((s) => ({ ...s, last_seen: Math.max(s.last_seen, heartbeats.get(s.id) ?? 0) }))
+    .map((session) => lastHeard(bus.store, session))
     .sort((a, b) => b.last_seen - a.last_seen);
+}
+
+/** What was heard since the last write is in memory. */
+function lastHeard({ heartbeats }: Store, session: Session): Session {
+  return { ...session, last_seen: Math.max(session.last_seen, heartbeats.get(session.id) ?? 0) };
+}
+
+/** The session, living or ended, that has this id, display id or client id; null when none has. */
+export function findKnown({ store, machine }: Bus, id: string, call: Call): Session | null {
+  const found = findSession(store, id) ?? findByDisplayId(store, id) ??
+    findByClientAnywhere(store, call.caller.local ? machine : "", id);
+  return found === null ? null : lastHeard(store, found);
+}
+
+/** How many others are here. */
+export function countPeers({ store }: Bus, session: Session): number {
+  return countLive(store) - (session.ended_at === null ? 1 : 0);
 }
 
 /** The sessions that ended most recently, at most `limit`. */

@@ -2,7 +2,9 @@
 import { ackEvents } from "./ack_events.ts";
 import { getDelivery } from "./get_delivery.ts";
 import { getDeliveryTimes } from "./get_delivery_times.ts";
+import { getDiagnosis } from "./get_diagnosis.ts";
 import { getEvents } from "./get_events.ts";
+import { getSession } from "./get_session.ts";
 import { listChannels } from "./list_channels.ts";
 import { listSessions } from "./list_sessions.ts";
 import { listWebhooks } from "./list_webhooks.ts";
@@ -29,6 +31,8 @@ export const OPERATIONS: readonly Operation[] = [
   notify,
   getDelivery,
   getDeliveryTimes,
+  getSession,
+  getDiagnosis,
   registerWebhook,
   listWebhooks,
   setWebhookActive,

@@ -55,3 +55,10 @@ export function recentDeliveries(store: Store, since: number, limit: number): De
      WHERE at >= ? AND count > 0 ORDER BY at DESC LIMIT ?`,
   ).all(since, limit) as unknown as Delivery[];
 }
+
+/** When each path last moved a position of a session. */
+export function lastMovesOf(store: Store, sessionId: string): { path: string; at: number }[] {
+  return store.sql(
+    "SELECT path, max(at) AS at FROM delivery WHERE session_id = ? GROUP BY path",
+  ).all(sessionId) as { path: string; at: number }[];
+}

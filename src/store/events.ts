@@ -66,6 +66,14 @@ export function tip(store: Store): number {
   return row?.seq ?? 0;
 }
 
+/** How many events are kept, by their ids, which are given out without gaps. */
+export function countStored(store: Store): number {
+  const { first } = store.sql("SELECT min(id) AS first FROM event").get() as {
+    first: number | null;
+  };
+  return first === null ? 0 : tip(store) - first + 1;
+}
+
 /** What an event weighs beside its payload, about. */
 const ENVELOPE_BYTES = 300;
 

@@ -35,6 +35,8 @@ export interface Store extends Batches {
   readonly carriedOver: CarriedOver | null;
   /** When this database was last served before it was opened now, to the minute; null if never. */
   readonly lastServed: number | null;
+  /** When the file was checked for damage; what is damaged is not opened. Null in memory. */
+  readonly checkedAt: number | null;
   /** Notes that it is served, for who opens it next. */
   noteServed(): void;
   /** The statement for `sql`, prepared once. Only literal texts, or the cache would grow. */
@@ -70,6 +72,7 @@ export function openStore(path: string, places: readonly string[] = []): Store {
     heartbeats: new Map(),
     carriedOver,
     lastServed: owner.lastServed,
+    checkedAt: isFile ? Date.now() : null,
     noteServed: owner.noteServed,
     sql,
     ...createBatches(db, (transaction) => writeHeartbeats(store, transaction)),

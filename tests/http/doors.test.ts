@@ -42,6 +42,8 @@ Deno.test("POST /v1/<operation>: every operation answers there with its own resu
     set_status: [{ session_id, status: "s" }, "status"],
     get_delivery: [{ event_id: 1 }, "audience"],
     get_delivery_times: [{}, "count"],
+    get_session: [{ session_id }, "peers"],
+    get_diagnosis: [{}, "database"],
     register_webhook: [{ url: "http://127.0.0.1:9/x", channel: "none" }, "webhook_id"],
     list_webhooks: [{}, "0"],
     set_webhook_active: [{ webhook_id: 1, active: false }, "success"],

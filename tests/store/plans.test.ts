@@ -97,6 +97,9 @@ async function exercise(bus: TestBus): Promise<Statements> {
   await call("set_status", { session_id: "me", status: "busy", state: "working" });
   await call("get_delivery", { event_id });
   await call("get_delivery_times");
+  await call("get_session", { session_id: "me" });
+  await assert.rejects(call("get_session", { session_id: "nobody" }));
+  await call("get_diagnosis");
   await call("list_webhooks");
   await call("set_webhook_active", { webhook_id, active: false });
   await call("unregister_webhook", { webhook_id });
@@ -162,19 +165,20 @@ const ALLOWED: readonly [step: RegExp, why: string][] = [
 /** Statements that only people run, about sessions; their tables grow by a row a session. */
 const SELDOM: readonly [operations: readonly string[], step: RegExp, why: string][] = [
   [
-    ["register_session", "unregister_session"],
+    ["register_session", "unregister_session", "get_session"],
     /^USE TEMP B-TREE FOR ORDER BY$/,
     "the sessions of one client, mostly one",
   ],
   [["get_delivery"], /^SCAN session$/, "who lived when an event came"],
   [["get_delivery"], /^USE TEMP B-TREE FOR ORDER BY$/, "the moves over one event"],
+  [["get_diagnosis"], /^USE TEMP B-TREE FOR GROUP BY$/, "the moves of one session"],
   [
     ["list_sessions"],
     /^(SCAN session|USE TEMP B-TREE FOR ORDER BY)$/,
     "the latest ended, if asked",
   ],
   [
-    ["list_sessions", "list_channels", "get_delivery"],
+    ["list_sessions", "list_channels", "get_delivery", "get_diagnosis"],
     /^USE TEMP B-TREE FOR LAST TERM OF ORDER BY$/,
     "sorts the living",
   ],

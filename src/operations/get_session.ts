@@ -1,0 +1,23 @@
+import { z } from "zod";
+import { countPeers, findKnown } from "../bus/sessions.ts";
+import { sessionNotFound } from "../bus/speakers.ts";
+import { operation, READS } from "./operation.ts";
+import { sessionToWire, wireSession } from "./session_wire.ts";
+import { sessionId } from "./wire.ts";
+
+export const getSession = operation({
+  name: "get_session",
+  title: "Get session",
+  description: "One session, by any of its ids or its client's, and how many others there are. " +
+    "For a status line: no sign of the session's life.",
+  input: z.strictObject({ session_id: sessionId }),
+  output: wireSession.extend({ peers: z.int() }),
+  annotations: READS,
+  tool: false,
+  writes: false,
+  run(bus, { session_id }, call) {
+    const session = findKnown(bus, session_id, call);
+    if (session === null) throw sessionNotFound({ session_id });
+    return { ...sessionToWire(bus, session, call.now), peers: countPeers(bus, session) };
+  },
+});
