@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../src/config.ts";
 import { baseOf, Refusal } from "./client.ts";
+import { planAttach } from "./service/attach.ts";
 import { planClaude } from "./service/claude.ts";
 import { planDefinition } from "./service/definition.ts";
 import { contentOf } from "./service/files.ts";
@@ -18,38 +19,51 @@ import { CliError, EXIT, type Verb } from "./verb.ts";
 export const verb: Verb = {
   help: `Install the bus as a service of yours, or this machine as a client of another's.
 
-Usage: event-bus install [--dry-run] [--binary FILE]
-       event-bus install --url URL [--dry-run] [--binary FILE]
+Usage: event-bus install [--hooks] [--dry-run] [--binary FILE]
+       event-bus install --url URL [--hooks] [--dry-run] [--binary FILE]
 
 Puts this program at ~/.local/bin/event-bus (and event-bus-cli, the original's name, beside it),
 runs it as a LaunchAgent (macOS) or systemd user service (Linux), waits until it answers, and
-connects Claude Code. Takes over from the original's service, whose file is set aside. Running it
-again is safe. Settings are in ~/.claude/contrib/event-bus/config.json and are never overwritten.
+connects Claude Code: its MCP server, and a plugin in ~/.claude/skills/event-bus by which every
+session is on the bus by itself. Takes over from the original's service, whose file is set aside.
+Running it again is safe. Settings are in ~/.claude/contrib/event-bus/config.json and are never
+overwritten.
 
   --url URL      only the program, config.json and Claude Code, for the bus at URL; no service
-  --dry-run      tell what would be done, and change nothing
+  --hooks        instead of the plugin, write its hooks into Claude Code's settings.json, which
+                 is backed up first; without this option they are taken out again
+  --dry-run      tell what would be done, show each change, and change nothing
   --binary FILE  install this program instead of the running one
 
 Examples:
   event-bus install --dry-run
   event-bus install --url http://100.64.0.1:8080
 `,
-  options: { "dry-run": { type: "boolean" }, binary: { type: "string" } },
+  options: {
+    "dry-run": { type: "boolean" },
+    hooks: { type: "boolean" },
+    binary: { type: "string" },
+  },
   async run(args, cli) {
     const machine = thisMachine(cli.config);
     const binary = args.text("binary");
     const source = binary === undefined ? machine.program : resolve(binary);
     const url = args.text("url") === undefined ? null : baseOf(cli.config.url);
+    const inSettings = args.flag("hooks");
     const plan = url === null
-      ? await planService(machine, source)
-      : await planClient(machine, source, url, cli.config.token());
+      ? await planService(machine, source, inSettings)
+      : await planClient(machine, source, url, cli.config.token(), inSettings);
     await carryOut(plan, args.flag("dry-run"), cli);
     return EXIT.done;
   },
 };
 
 /** What it takes to run the bus here. Only looks; throws what makes it impossible. */
-export async function planService(machine: Machine, source: string | null): Promise<Plan> {
+export async function planService(
+  machine: Machine,
+  source: string | null,
+  inSettings = false,
+): Promise<Plan> {
   const plan = new Plan();
   const { dataDir } = machine.config();
   const receipt = readReceipt(dataDir);
@@ -65,13 +79,10 @@ export async function planService(machine: Machine, source: string | null): Prom
   planDefinition(plan, manager, { program: programPath(machine.home), receipt, dataDir });
   planTakeOver(plan, manager, originals);
   planStart(plan, machine, manager, config);
-  const { hostname } = new URL(addressOf(config));
-  planClaude(
-    plan,
-    machine,
-    { url: `${addressOf(config)}/mcp`, needsToken: !isLocal(hostname) },
-    dataDir,
-  );
+  const url = addressOf(config);
+  planAttach(plan, machine, { url, inSettings, dataDir });
+  const needsToken = !isLocal(new URL(url).hostname);
+  planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
   checkPath(plan, machine);
   manager.remarks.forEach((remark) => plan.note(remark));
   remarkOnClients(plan, config);
@@ -99,6 +110,7 @@ export async function planClient(
   source: string | null,
   url: string,
   token: string | null,
+  inSettings = false,
 ): Promise<Plan> {
   const plan = new Plan();
   const { dataDir, token_file } = machine.config();
@@ -114,6 +126,7 @@ export async function planClient(
   });
   plan.note(`event-bus ${health.version} answers at ${url}`);
   planUrl(plan, dataDir, url);
+  planAttach(plan, machine, { url, inSettings, dataDir });
   const needsToken = !isLocal(new URL(url).hostname);
   planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
   checkPath(plan, machine);

@@ -1,3 +1,4 @@
+import { planDetach } from "./service/attach.ts";
 import { planDisconnect } from "./service/claude.ts";
 import { planUndefine } from "./service/definition.ts";
 import { lookAt } from "./service/files.ts";
@@ -14,8 +15,9 @@ export const verb: Verb = {
 
 Usage: event-bus uninstall [--dry-run] [--restore-original]
 
-Stops and removes the service, the program, its link, and the entry in Claude Code. Says where the
-data is, and how to bring back what install had set aside.
+Takes the plugin or the hooks out of Claude Code, stops and removes the service, and removes the
+program, its link, and the MCP entry in Claude Code. Says where the data is, and how to bring back
+what install had set aside.
 
   --restore-original  bring it back: the original's service and commands
   --dry-run           tell what would be done, and change nothing
@@ -36,6 +38,8 @@ export async function planUninstall(machine: Machine, restore: boolean): Promise
   const plan = new Plan();
   const { dataDir } = machine.config();
   const receipt = readReceipt(dataDir);
+  // First: a session that starts meanwhile must not look for a program that is gone.
+  planDetach(plan, receipt, dataDir);
   const manager = await managerIfAny(plan, machine, receipt);
   await planService(plan, manager, receipt);
   planRemoval(plan, machine, receipt);

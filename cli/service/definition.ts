@@ -1,5 +1,6 @@
 /** Our service file: written when it is new, and never at the cost of changes made by hand. */
 import { dirname } from "node:path";
+import { difference } from "./diff.ts";
 import {
   contentOf,
   EDITED,
@@ -59,34 +60,4 @@ function planAside(plan: Plan, file: string): void {
   plan.step(`set ${file} aside as ${aside}, because it was changed by hand`, () => {
     Deno.renameSync(file, aside);
   });
-}
-
-/** What changes from one text to another, line by line; lines that stay are left out. */
-export function difference(before: string, after: string): string[] {
-  const a = linesOf(before);
-  const b = linesOf(after);
-  // Longest common subsequence, from the ends; service files have some fifty lines.
-  const common = Array.from(
-    { length: a.length + 1 },
-    () => new Array<number>(b.length + 1).fill(0),
-  );
-  const at = (i: number, j: number) => common[i]?.[j] ?? 0;
-  for (let i = a.length - 1; i >= 0; i--) {
-    for (let j = b.length - 1; j >= 0; j--) {
-      const row = common[i] as number[];
-      row[j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
-    }
-  }
-  const told: string[] = [];
-  for (let i = 0, j = 0; i < a.length || j < b.length;) {
-    if (i < a.length && j < b.length && a[i] === b[j]) [i, j] = [i + 1, j + 1];
-    else if (i < a.length && (j === b.length || at(i + 1, j) >= at(i, j + 1))) {
-      told.push(`- ${a[i++]}`);
-    } else told.push(`+ ${b[j++]}`);
-  }
-  return told;
-}
-
-function linesOf(text: string): string[] {
-  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }

@@ -1,7 +1,7 @@
 /** Files that are written whole or not at all, and files that are moved aside instead of lost. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { CliError, EXIT } from "../verb.ts";
 
 /** What a file that was here before us is called from then on, so that nothing takes it for live. */
@@ -56,6 +56,37 @@ function replaceWhole(path: string, mode: number, fill: (temporary: string) => v
     Deno.renameSync(temporary, path);
   } catch (failure) {
     Deno.removeSync(temporary);
+    throw new CliError(`Cannot write ${path}: ${(failure as Error).message}`, EXIT.refused);
+  }
+}
+
+/**
+ * Puts a folder of text files at a path, in place of the one that is there, as a whole. The files are
+ * written in their order, in a folder beside it that says nothing by its own name.
+ */
+export function writeFolder(path: string, files: Readonly<Record<string, string>>): void {
+  try {
+    makeFolder(dirname(path), 0o755);
+    const work = Deno.makeTempDirSync({ dir: dirname(path), prefix: ".event-bus-" });
+    try {
+      const [fresh, former] = [join(work, "new"), join(work, "old")];
+      for (const [name, content] of Object.entries(files)) {
+        makeFolder(dirname(join(fresh, name)), 0o755);
+        writeWhole(join(fresh, name), content, 0o644);
+      }
+      const isThere = lookAt(path) !== null;
+      if (isThere) Deno.renameSync(path, former);
+      try {
+        Deno.renameSync(fresh, path);
+      } catch (failure) {
+        if (isThere) Deno.renameSync(former, path);
+        throw failure;
+      }
+    } finally {
+      Deno.removeSync(work, { recursive: true });
+    }
+  } catch (failure) {
+    if (failure instanceof CliError) throw failure;
     throw new CliError(`Cannot write ${path}: ${(failure as Error).message}`, EXIT.refused);
   }
 }

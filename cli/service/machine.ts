@@ -21,6 +21,8 @@ export interface Machine {
   readonly uid: number;
   readonly home: string;
   readonly path: string;
+  /** Where Claude Code has its settings. */
+  readonly claudeDir: string;
   /** The file of the running program; null when it runs from source and there is none. */
   readonly program: string | null;
   /** The settings as the service will see them: no variable of this shell counts. */
@@ -39,12 +41,13 @@ const HEALTH_MS = 2000;
 
 /** The machine that this process runs on. */
 export function thisMachine(cli: Config): Machine {
-  const { home, path } = cli.env;
+  const { home, path, claude } = cli.env;
   return {
     os: Deno.build.os,
     uid: Deno.uid() ?? 0,
     home,
     path,
+    claudeDir: claude.configDir,
     program: BUILD === "source" ? null : Deno.execPath(),
     config: (flags) => cli.forService(flags),
     run: (program, args) => runProgram(program, args, home),

@@ -14,6 +14,25 @@ export interface Receipt {
   readonly service?: { readonly file: string; readonly fingerprint: string };
   /** The address that Claude Code was told, and the one that it had before under our name. */
   readonly mcp?: { readonly url: string; readonly replaced?: string };
+  /** By folder: the fingerprints of the plugin's files, and whether its parent was made for it. */
+  readonly plugins?: Readonly<
+    Record<
+      string,
+      { readonly files: Readonly<Record<string, string>>; readonly made?: boolean } | undefined
+    >
+  >;
+  /** By settings file with our hooks: whether we made it, what it was before, what was empty in it. */
+  readonly settings?: Readonly<
+    Record<
+      string,
+      | {
+        readonly made?: boolean;
+        readonly backup?: string;
+        readonly wasEmpty?: readonly string[];
+      }
+      | undefined
+    >
+  >;
 }
 
 const pathIn = (dataDir: string) => join(dataDir, "install.json");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { difference } from "../../cli/service/definition.ts";
+import { difference } from "../../cli/service/diff.ts";
 import { renderPlist, variablesOfPlist } from "../../cli/service/launchd.ts";
 import { renderUnit, variablesOfUnit } from "../../cli/service/systemd.ts";
 import { CliError } from "../../cli/verb.ts";
@@ -149,4 +149,12 @@ Deno.test("difference shows the lines that go and those that come, in order", ()
   assert.deepEqual(difference("", "a\nb\n"), ["+ a", "+ b"]);
   assert.deepEqual(difference("a\nb\nc\n", "a\nB\nc\nd\n"), ["- b", "+ B", "+ d"]);
   assert.deepEqual(difference("a\n", "a\n"), []);
+  assert.deepEqual(difference("a\nb\n", "b\na\n"), ["- a", "+ a"]);
+  const long = "1\n2\n3\n4\n5\n6\n7\n";
+  const changed = long.replace("2", "two").replace("6", "six");
+  assert.deepEqual(difference(long, changed, 1), [
+    ...["  1", "- 2", "+ two", "  3"],
+    "...",
+    ...["  5", "- 6", "+ six", "  7"],
+  ]);
 });

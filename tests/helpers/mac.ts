@@ -35,6 +35,7 @@ export function fakeMachine(os = "darwin", env: Record<string, string> = {}): Fa
     uid: 501,
     home: at.path,
     path: `${at.path}/bin:${at.path}/.local/bin/`,
+    claudeDir: config.env.claude.configDir,
     program: null,
     at,
     source: at.write("download/event-bus", "the program", 0o755),

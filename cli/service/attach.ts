@@ -1,0 +1,90 @@
+/**
+ * How sessions of Claude Code get on the bus: by the plugin or by hooks in the user's settings, and
+ * never by both, because each hook would run twice then.
+ */
+import { CliError, EXIT } from "../verb.ts";
+import { DEFAULT_TARGET, hooksFor } from "./hooks.ts";
+import { type Machine, shellLine } from "./machine.ts";
+import type { Plan } from "./plan.ts";
+import { planPluginIn, planPluginOut, PLUGIN, pluginFolder } from "./plugin.ts";
+import { programPath } from "./program.ts";
+import { readReceipt, type Receipt } from "./receipt.ts";
+import {
+  holdsHooks,
+  planHooksIn,
+  planHooksOut,
+  settingsIn,
+  settingsPath,
+} from "./settings_hooks.ts";
+
+/** A plugin in a folder of the user's skills is listed by this name. */
+const FROM_FOLDER = `${PLUGIN}@skills-dir`;
+
+/** Plans to put sessions on the bus at `url`. Throws what makes it impossible. */
+export function planAttach(
+  plan: Plan,
+  machine: Machine,
+  { url, inSettings, dataDir }: { url: string; inSettings: boolean; dataDir: string },
+): void {
+  const { claudeDir } = machine;
+  const receipt = readReceipt(dataDir);
+  const target = { url, program: programPath(machine.home) };
+  const folder = pluginFolder(claudeDir);
+  const file = settingsPath(claudeDir);
+  const plugins = enabledPlugins(claudeDir);
+  const fromMarket = Object.keys(plugins).find((id) =>
+    id.startsWith(`${PLUGIN}@`) && id !== FROM_FOLDER && plugins[id] === true
+  );
+
+  if (inSettings) {
+    if (fromMarket !== undefined) throw enabledTwice(fromMarket, file);
+    planPluginOut(plan, { folder, receipt, dataDir });
+    planHooksIn(plan, { file, wanted: hooksFor(target), dataDir });
+    return;
+  }
+  if (receipt.settings?.[file] !== undefined || holdsHooks(claudeDir)) {
+    planHooksOut(plan, { file, receipt, dataDir });
+  }
+  if (fromMarket !== undefined) {
+    planPluginOut(plan, { folder, receipt, dataDir });
+    plan.note(`The plugin ${fromMarket} is enabled in Claude Code and puts sessions on the bus`);
+    if (url !== DEFAULT_TARGET.url) {
+      plan.warn(
+        `Its hooks lead to ${DEFAULT_TARGET.url}, not to ${url}; for this bus disable it and ` +
+          `install again: ${shellLine("claude", "plugin", "disable", fromMarket)}`,
+      );
+    }
+    return;
+  }
+  planPluginIn(plan, { claudeDir, target, dataDir });
+  if (plugins[FROM_FOLDER] === false) {
+    plan.warn(
+      `The plugin is disabled in ${file}; to enable it: ` +
+        shellLine("claude", "plugin", "enable", FROM_FOLDER),
+    );
+  }
+}
+
+/** Plans to take back, wherever it was put, what `planAttach` put in. */
+export function planDetach(plan: Plan, receipt: Receipt, dataDir: string): void {
+  for (const folder of Object.keys(receipt.plugins ?? {})) {
+    planPluginOut(plan, { folder, receipt, dataDir });
+  }
+  for (const file of Object.keys(receipt.settings ?? {})) {
+    planHooksOut(plan, { file, receipt, dataDir });
+  }
+}
+
+function enabledPlugins(claudeDir: string): Record<string, unknown> {
+  return (settingsIn(claudeDir)?.enabledPlugins ?? {}) as Record<string, unknown>;
+}
+
+function enabledTwice(id: string, file: string): CliError {
+  return new CliError(
+    `Cannot write the hooks into ${file}: the plugin ${id} is enabled and each hook would run ` +
+      `twice; disable it first: ${
+        shellLine("claude", "plugin", "disable", id)
+      }. Nothing was changed`,
+    EXIT.refused,
+  );
+}
