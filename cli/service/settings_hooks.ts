@@ -188,8 +188,8 @@ export function planHooksIn(
     return;
   }
   checkWritable(file, now);
-  const isKept = () => lookAt(noted()?.backup ?? "") !== null;
-  if (!now.isNew && !isKept()) {
+  const kept = noted()?.backup;
+  if (!now.isNew && (kept === undefined || lookAt(kept) === null)) {
     const backup = freeName(file, BEFORE);
     plan.step(`copy ${file} to ${backup}`, () => {
       copyWhole(file, backup, now.mode);

@@ -1,6 +1,7 @@
 /** The service verbs of the whole program, against stand-ins that really run what they are told to. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { furnish, SETTINGS } from "../helpers/claude_home.ts";
 import { type Home, tempHome } from "../helpers/home.ts";
 import { type Finished, installAs, run, serve, SUBJECT } from "../helpers/process.ts";
 import { everythingIn, type StandIns, standIns } from "../helpers/stand_ins.ts";
@@ -129,6 +130,59 @@ Deno.test(`install (${SUBJECT}) runs a bus that answers, twice is safe, and unin
   const left = everythingIn(home.path).split("\n").filter((line) => !untouched.includes(line));
   assert.deepEqual(left.filter((line) => !line.endsWith(" folder")), [], "only folders are left");
   assert.match(done(await here.run("uninstall")).stdout, /^Nothing is installed here$/m);
+});
+
+Deno.test(`install (${SUBJECT}) puts sessions on the bus by plugin or by hooks, and back, among other people's things`, async () => {
+  await using here = machine();
+  const { url } = withPort(here);
+  const { home } = here;
+  furnish(home);
+  const settings = join(home.path, ".claude/settings.json");
+  const plugin = join(home.path, ".claude/skills/event-bus");
+  const program = join(home.path, ".local/bin/event-bus");
+  const claudes = () =>
+    everythingIn(home.path).split("\n").filter((line) =>
+      [".claude.json", ".claude/", "project"].some((name) =>
+        line.startsWith(join(home.path, name))
+      ) &&
+      !line.startsWith(join(home.path, ".claude/contrib"))
+    );
+  const before = claudes();
+
+  done(await here.install());
+  assert.deepEqual(claudes().filter((line) => !line.startsWith(plugin)), before);
+  const { hooks, modules } = JSON.parse(read(join(plugin, "hooks/hooks.json")));
+  assert.equal(hooks.UserPromptSubmit[0].hooks[0].url, `${url}/hooks/claude-code`);
+  assert.equal(hooks.SessionStart[0].hooks[0].command, program);
+  assert.ok(read(join(plugin, "hooks", modules[0])).includes(JSON.stringify(url)));
+  const withPlugin = claudes();
+  assert.match(done(await here.install()).stdout, /The plugin .* is up to date/);
+  assert.deepEqual(claudes(), withPlugin);
+
+  const dry = done(await here.install("--hooks", "--dry-run"));
+  assert.match(dry.stdout, /^would remove the plugin/m);
+  assert.match(dry.stdout, /^ {4}\+ .*hooks\/claude-code/m);
+  assert.deepEqual(claudes(), withPlugin);
+  done(await here.install("--hooks"));
+  assert.ok(!exists(plugin));
+  assert.deepEqual(JSON.parse(read(settings)).hooks.SessionEnd, hooks.SessionEnd);
+  assert.equal(read(`${settings}.before-event-bus`), SETTINGS);
+  const withHooks = claudes();
+  assert.match(done(await here.install("--hooks")).stdout, /hooks in .* are up to date/);
+  assert.deepEqual(claudes(), withHooks);
+  done(await here.install());
+  assert.deepEqual(claudes(), withPlugin);
+
+  done(await here.install("--hooks"));
+  Deno.writeTextFileSync(settings, read(settings).replace("{", "{ // by hand"));
+  const unchanged = everythingIn(home.path);
+  const refused = await here.run("uninstall");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /not valid JSON.*Nothing was changed/);
+  assert.equal(everythingIn(home.path), unchanged);
+  Deno.writeTextFileSync(settings, read(settings).replace("{ // by hand", "{"));
+  done(await here.run("uninstall"));
+  assert.deepEqual(claudes(), before);
 });
 
 Deno.test(`install --dry-run (${SUBJECT}) tells all, changes nothing, and does not start claude`, async () => {
