@@ -127,13 +127,19 @@ export function leftBy(bus: Bus, { urgent, main }: Unseen, shown: Shown) {
   };
 }
 
-/** Moves the positions past what was handed over, and writes down by which path. Only in a batch. */
-export function handOver(bus: Bus, passed: readonly Passed[], call: Call): void {
+/**
+ * Moves the positions past what was handed over, and writes down by which path. Only in a batch.
+ * Answers whether any of it was new.
+ */
+export function handOver(bus: Bus, passed: readonly Passed[], call: Call): boolean {
+  let isNew = false;
   for (const { consumer, through, filter } of passed) {
     // Something else may have moved it meanwhile; it never goes back.
     const from = standing(bus.store, consumer) ?? 0;
     if (from >= through) continue;
     const count = countEvents(bus.store, from, filter, MAX_COUNT, through);
     move(bus, consumer, { from, through, filter: JSON.stringify(filter), count }, call);
+    isNew = true;
   }
+  return isNew;
 }

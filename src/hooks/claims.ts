@@ -14,22 +14,35 @@ export interface Claim {
   readonly sessionId: string;
   readonly path: Path;
   readonly passed: readonly Passed[];
+  /** What a prompt of the session holds once it is shown; null for what never becomes one. */
+  readonly text: string | null;
+}
+
+/** A claim that nobody else can settle any more. */
+export interface Settling extends Claim {
+  /** Lets go who waits for it; call it when what it handed over has counted. */
+  end(): void;
 }
 
 export interface Claims {
-  /** Resolves when nothing is on its way to a session, or was for too long. */
+  /** Whether nothing is on its way to a session, or was for too long. */
+  isFree(sessionId: string): boolean;
+  /** Resolves when a session was free. Look again before claiming: others waited too. */
   free(sessionId: string): Promise<void>;
   /** Notes that something is on its way; the answer is the name of the claim. */
   open(claim: Claim): string;
-  /** Ends a claim and answers it; null for one that is not known (any more). */
-  settle(id: string): Claim | null;
+  /** Takes a claim, to count it; null for one that is not known (any more). */
+  settle(id: string): Settling | null;
+  /** The claims of a session whose text a prompt of it holds. */
+  heldBy(sessionId: string, prompt: string): string[];
 }
 
 export function createClaims(uuid: () => string): Claims {
-  const claims = new Map<string, Claim & { end(): void }>();
+  const claims = new Map<string, Settling>();
   const onTheirWay = new Map<string, Set<Promise<void>>>();
 
   return {
+    isFree: (sessionId) => !onTheirWay.has(sessionId),
     async free(sessionId) {
       // Another claim may be opened by whoever waited just as long.
       for (;;) {
@@ -64,8 +77,11 @@ export function createClaims(uuid: () => string): Claims {
       const claim = claims.get(id);
       if (claim === undefined) return null;
       claims.delete(id);
-      claim.end();
       return claim;
     },
+    heldBy: (sessionId, prompt) =>
+      [...claims].filter(([, { sessionId: id, text }]) =>
+        id === sessionId && text !== null && prompt.includes(text)
+      ).map(([id]) => id),
   };
 }

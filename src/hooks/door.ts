@@ -59,9 +59,12 @@ const LATE_MS = 150;
 /** Who goes on holding a session back does not let it stop; its client has a limit of eight. */
 const MAX_HOLDS = 4;
 
+/** For a prompt that a listener entered too late: others have shown all of it meanwhile. */
+const OLD_PROMPT = { decision: "block", reason: "The session has seen these messages already." };
+
 const NOTHING: HookAnswer = { output: null, sessionId: null, ack: null };
 
-/** An answer within its transaction; a claim is opened only when that is durable. */
+/** An answer within its transaction, and what it shows if that is yet to be claimed. */
 type Taken = Omit<HookAnswer, "ack"> & { readonly claimed: readonly Passed[] };
 
 const NOBODY: Taken = { output: null, sessionId: null, claimed: [] };
@@ -82,20 +85,57 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     const rule = ruleOf(hook);
     if (rule === null) return NOTHING;
     const known = sessionOf(bus, hook, facts, caller);
-    if (known !== null && rule.shows !== undefined) await claims.free(known.id);
-    if (known !== null && isIdle(known, rule, hook)) {
-      heard(bus, known, readingCall(bus, caller));
-      return { ...NOTHING, sessionId: known.id };
+    if (known !== null && await isOld(hook, known, caller)) {
+      return { ...NOTHING, output: OLD_PROMPT, sessionId: known.id };
     }
-    const path = rule.shows?.path ?? caller.path;
-    const { claimed, ...answer } = await bus.store.inBatch(({ afterCommit }) => {
-      const call = callBy(bus, { ...caller, path }, afterCommit);
-      const isLate = facts.ack !== "later" && call.now - asked > LATE_MS;
-      return take(hook, facts, isLate ? { ...rule, shows: undefined } : rule, call);
-    });
-    const { sessionId } = answer;
-    if (sessionId === null || claimed.length === 0) return { ...answer, ack: null };
-    return { ...answer, ack: claims.open({ sessionId, path, passed: claimed }) };
+    for (;;) {
+      if (known !== null && rule.shows !== undefined) await claims.free(known.id);
+      if (known !== null && isIdle(known, rule, hook)) {
+        heard(bus, known, readingCall(bus, caller));
+        return { ...NOTHING, sessionId: known.id };
+      }
+      const path = rule.shows?.path ?? caller.path;
+      let ack: string | null = null;
+      try {
+        const answer = await bus.store.inBatch(({ afterCommit }) => {
+          if (known !== null && rule.shows !== undefined && !claims.isFree(known.id)) return null;
+          const call = callBy(bus, { ...caller, path }, afterCommit);
+          const isLate = facts.ack !== "later" && call.now - asked > LATE_MS;
+          const taken = take(hook, facts, isLate ? { ...rule, shows: undefined } : rule, call);
+          const { output, sessionId, claimed: passed } = taken;
+          // At once: another call of this batch must not claim the same.
+          if (sessionId !== null && passed.length > 0) {
+            ack = claims.open({ sessionId, path, passed, text: null });
+          }
+          return { output, sessionId, ack };
+        });
+        if (answer !== null) return answer;
+      } catch (failure) {
+        if (ack !== null) claims.settle(ack)?.end();
+        throw failure;
+      }
+    }
+  }
+
+  /** A prompt that holds what a listener was told acknowledges it. Answers whether all of it is old. */
+  async function isOld({ prompt }: HookInput, { id }: Session, caller: Caller): Promise<boolean> {
+    const held = prompt === undefined ? [] : claims.heldBy(id, prompt);
+    const counts = await Promise.all(held.map((claim) => count(claim, caller)));
+    return counts.length > 0 && counts.every((counted) => counted === "old");
+  }
+
+  /** Counts a claim as read; null when there is no such claim (any more). */
+  async function count(id: string, caller: Caller): Promise<"new" | "old" | null> {
+    const claim = claims.settle(id);
+    if (claim === null) return null;
+    try {
+      return await bus.store.inBatch(({ afterCommit }) => {
+        const call = callBy(bus, { ...caller, path: claim.path }, afterCommit);
+        return handOver(bus, claim.passed, call) ? "new" : "old";
+      });
+    } finally {
+      claim.end();
+    }
   }
 
   /** Whether a hook changes nothing and has nothing to tell: then it costs no transaction. */
@@ -186,14 +226,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
       const parts = { bus, claims, digest: (s: Session, u: Unseen) => digest(s, u, digestChars) };
       return summon(parts, { find, query, caller });
     },
-    async acknowledge(id, caller) {
-      const claim = typeof id === "string" ? claims.settle(id) : null;
-      if (claim === null) return false;
-      await bus.store.inBatch(({ afterCommit }) =>
-        handOver(bus, claim.passed, callBy(bus, { ...caller, path: claim.path }, afterCommit))
-      );
-      return true;
-    },
+    acknowledge: async (id, caller) => typeof id === "string" && await count(id, caller) !== null,
   };
 }
 

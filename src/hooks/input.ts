@@ -12,6 +12,8 @@ const hookInput = z.object({
   session_id: z.string().min(1).max(MAX_ID_LENGTH).regex(/^\P{Cc}*$/u, "is not printable"),
   hook_event_name: z.string().min(1).max(100),
   cwd: optional(MAX_CWD_LENGTH),
+  /** Of UserPromptSubmit; only what is as short as what the bus shows is looked at. */
+  prompt: optional(20_000),
   /** Of SessionStart: startup, resume, clear, compact or fork. */
   source: optional(40),
   /** Of SessionEnd. */

@@ -55,6 +55,8 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
   }
   const mine = takeOver(bus, `${kind} ${session.id}`);
   const leave = attend(bus, session.id, kind);
+  // The process that came before it has nothing left to do.
+  if (kind === "mod") listeners.get(bus)?.get(`wake ${session.id}`)?.abort();
   const signal = AbortSignal.any([
     over.signal,
     mine.signal,
@@ -62,21 +64,22 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
   ]);
   try {
     for (;;) {
+      if (isDeferred(bus, kind, session.id)) return { kind: "leave", why: "its mod listens" };
       if (mine.signal.aborted) return { kind: "leave", why: "another listener took over" };
       if (signal.aborted) return { kind: "nothing" };
       const seen = bus.bell.rings;
       // By the bus's own id: after /clear the session goes on under another one of its client.
       const now = livingById(bus, session.id);
       if (now === null) return { kind: "leave", why: "the session has ended" };
-      if (isDeferred(bus, kind, session.id)) return { kind: "leave", why: "its mod listens" };
       if (isCalled(bus, now) && await isReady(bus, session.id, signal)) {
         await claims.free(session.id);
+        if (!claims.isFree(session.id)) continue;
         const { text, passed } = digest(now, unseenBy(bus, now, "urgent"));
         if (text !== "" && isCalled(bus, now) && !signal.aborted) {
           return {
             kind: "called",
             text,
-            ack: claims.open({ sessionId: now.id, path: kind, passed }),
+            ack: claims.open({ sessionId: now.id, path: kind, passed, text }),
           };
         }
         continue;
