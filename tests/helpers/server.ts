@@ -1,6 +1,6 @@
 /** The doors of the bus: in process without a port, or a real server on a port of the system's choice. */
 import { type Config, type Flags, loadConfig } from "../../src/config.ts";
-import { createHookDoor } from "../../src/hooks/door.ts";
+import { createHookDoor, type HookParts } from "../../src/hooks/door.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { GuardRules } from "../../src/http/guard.ts";
 import type { StreamLimits } from "../../src/http/stream.ts";
@@ -25,6 +25,7 @@ export function testApp(
   rules: Partial<GuardRules> = {},
   bus = testBus(),
   streamLimits?: StreamLimits,
+  hooks: Partial<HookParts> = {},
 ): TestApp {
   const mcp = createMcpDoor(bus, OPERATIONS, "0.0.0");
   const app = createApp({
@@ -33,7 +34,7 @@ export function testApp(
     version: "0.0.0",
     rules: { ...RULES, ...rules },
     mcp: mcp.fetch,
-    hooks: createHookDoor({ bus, digestChars: 2000, outage: null }),
+    hooks: createHookDoor({ bus, digestChars: 2000, outage: null, ...hooks }),
     health: () => ({ status: "ok", service: "event-bus" }),
     streamLimits,
   });
