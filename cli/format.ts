@@ -78,6 +78,31 @@ function unreadText(unread: number): string {
   return unread < UNREAD_COUNTED ? `${unread}` : `${unread} or more`;
 }
 
+/** A way by which a session is reached, and when it last worked. */
+export interface WirePath {
+  readonly path: string;
+  readonly last_at: string | null;
+  readonly listening: boolean;
+}
+
+/** By which paths a session is reached now or was before, the latest first, as seen at `now`. */
+export function pathsText(paths: readonly WirePath[], now: number): string {
+  if (paths.length === 0) return "none so far";
+  return paths.map(({ path, last_at, listening }) => {
+    const ago = last_at === null ? [] : [agoText(now - Date.parse(last_at))];
+    return [safeLine(path), ...(listening ? ["listening"] : ago)].join(" ");
+  }).join(", ");
+}
+
+const SPANS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const;
+
+/** How long ago something was, in its largest unit. */
+export function agoText(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [size, unit] = SPANS.find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
 function shortened(id: string): string {
   return id.length > 16 ? `${id.slice(0, 8)}…` : id;
 }

@@ -27,6 +27,10 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   restart: { summary: "restart the service", load: () => import("./restart.ts") },
   logs: { summary: "show the server's log", load: () => import("./logs.ts") },
   status: { summary: "say whether the bus answers", load: () => import("./status.ts") },
+  doctor: {
+    summary: "look for what is wrong, and how to fix it",
+    load: () => import("./doctor.ts"),
+  },
   statusline: {
     summary: "print a status line for Claude Code",
     load: () => import("./statusline.ts"),

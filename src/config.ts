@@ -50,6 +50,14 @@ export interface Surroundings {
   readonly sessionId: string | undefined;
   readonly configHome: string;
   readonly runtimeDir: string | null;
+  /** Whether what is started from here has the bus's token in its environment. */
+  readonly hasToken: boolean;
+  /** Through what programs that heed it send their requests, and to which hosts they do not. */
+  readonly proxy: {
+    readonly http: string | null;
+    readonly https: string | null;
+    readonly except: string | null;
+  };
   /** What Claude Code says to the commands that it starts. */
   readonly claude: {
     /** Its process. */
@@ -200,6 +208,12 @@ function surroundings(get: Env): Surroundings {
     sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? lookUp(get, "CLAUDE_CODE_SESSION_ID"),
     configHome: set("XDG_CONFIG_HOME") ?? join(home, ".config"),
     runtimeDir: set("XDG_RUNTIME_DIR"),
+    hasToken: set("EVENT_BUS_TOKEN") !== null,
+    proxy: {
+      http: set("http_proxy") ?? set("HTTP_PROXY"),
+      https: set("https_proxy") ?? set("HTTPS_PROXY"),
+      except: set("no_proxy") ?? set("NO_PROXY"),
+    },
     claude: {
       pid: Number(get("CLAUDE_PID")) || null,
       envFile: set("CLAUDE_ENV_FILE"),

@@ -55,6 +55,13 @@ export function launchd(machine: Machine): Promise<Manager> {
     render: renderPlist,
     variables: (_file, content) => variablesOfPlist(content),
     isRunning,
+    async isEnabled({ label }) {
+      // An agent's file says that it starts at login; only who was disabled by hand does not.
+      const { stdout } = await launchctl("print-disabled", domain);
+      return !stdout.split("\n").some((line) =>
+        line.includes(`"${label}"`) && /=> (true|disabled)/.test(line)
+      );
+    },
     start,
     stop,
     forget: () => Promise.resolve(),

@@ -29,6 +29,8 @@ export interface Manager {
   /** The variables that a service file sets; null when it cannot be read. */
   variables(file: string, content: string): Record<string, string> | null;
   isRunning(service: Service): Promise<boolean>;
+  /** Whether a service that has a file will be started at the next login. */
+  isEnabled(service: Service): Promise<boolean>;
   /** Starts a service by its file, now and at every login; one that runs is started anew. */
   start(service: Service): Promise<void>;
   /** Stops a service, if it runs, now and at every login. */

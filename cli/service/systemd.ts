@@ -37,6 +37,7 @@ export async function systemd(machine: Machine): Promise<Manager> {
     render: renderUnit,
     variables: (_file, content) => variablesOfUnit(content),
     isRunning,
+    isEnabled: async ({ label }) => (await systemctl("is-enabled", "--quiet", label)).code === 0,
     async start(service) {
       await must("read", service, "daemon-reload");
       const ran = await isRunning(service);
