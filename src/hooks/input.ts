@@ -9,7 +9,8 @@ const optional = (max: number) =>
   z.string().max(max).transform((text) => text.toWellFormed()).optional().catch(undefined);
 
 const hookInput = z.object({
-  session_id: z.string().min(1).max(MAX_ID_LENGTH).regex(/^\P{Cc}*$/u, "is not printable"),
+  session_id: z.string().min(1).max(MAX_ID_LENGTH)
+    .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "is not printable"),
   hook_event_name: z.string().min(1).max(100),
   cwd: optional(MAX_CWD_LENGTH),
   /** Of UserPromptSubmit; only what is as short as what the bus shows is looked at. */
@@ -20,8 +21,8 @@ const hookInput = z.object({
   reason: optional(40),
   /** Of Notification. */
   notification_type: optional(40),
-  /** Set inside a subagent only. */
-  agent_id: optional(200),
+  /** Set inside a subagent only; whatever it is. */
+  agent_id: z.unknown().optional(),
   /** Of Stop: whether the turn went on because of an earlier hold. */
   stop_hook_active: z.boolean().optional().catch(undefined),
 });

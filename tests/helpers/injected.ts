@@ -33,7 +33,7 @@ const OWN_LINES = [
 
 /** What is invisible, or hides or moves what stands around it. */
 const UNSEEN =
-  /[[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]--\n]/v;
+  /(?!\n)[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]/u;
 
 /** Checks that a text for a model is harmless, and within its budget; none is. */
 export function checkInjected(text: string, chars = 2000): void {

@@ -246,7 +246,9 @@ const fragment = fc.oneof(
 const text = fc.array(fragment, { maxLength: 6 }).map((parts) => parts.join(""));
 /** A label as the bus takes it. */
 const short = text.map((t) => t.slice(0, 190) || "x");
-const printable = short.map((t) => t.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "").slice(0, 60) || "x");
+const printable = short.map((t) =>
+  t.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "").slice(0, 60).toWellFormed() || "x"
+);
 
 Deno.test("whatever others write, and in whatever field: harmless, in its budget, valid JSON", async () => {
   const written = fc.record({
