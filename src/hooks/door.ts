@@ -158,7 +158,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     const here = found === null || found.ended_at !== null ? null : found;
     if (rule.ends !== undefined) return end(here, rule, call);
     const isNew = speaks(rule) && (here === null || rule.introduces);
-    const joined = isNew ? join(bus, hook, facts, call) : null;
+    const joined = isNew ? join(bus, found, hook, facts, call) : null;
     const session = joined?.session ?? here;
     if (session === null) return NOBODY;
     heard(bus, session, call);
@@ -240,16 +240,18 @@ function sessionOf(
   return findByClientAnywhere(store, facts.machine ?? (local ? machine : ""), hook.session_id);
 }
 
-/** Registers the session of a hook, or brings it back. */
-function join(bus: Bus, hook: HookInput, facts: Facts, call: Call) {
+/** Registers the session of a hook, or brings it back. Only a start knows where it works now. */
+function join(bus: Bus, found: Session | null, hook: HookInput, facts: Facts, call: Call) {
   const { root, branch, pid, pid_start } = facts;
   const cwd = hook.cwd ?? "";
   const repo = facts.repo ?? repoOf(root ?? cwd);
+  const here = { name: branch === undefined ? repo : `${repo}/${branch}`.slice(0, 200), cwd, repo };
+  const where = hook.hook_event_name === "SessionStart" ? here : found ?? here;
   const joined = register(bus, {
-    name: branch === undefined ? repo : `${repo}/${branch}`.slice(0, 200),
-    machine: facts.machine,
-    cwd,
-    repo,
+    name: where.name,
+    cwd: where.cwd,
+    repo: where.repo,
+    machine: facts.machine ?? found?.machine,
     client_id: hook.session_id,
     process: pid === undefined ? undefined : { pid, start: pid_start ?? null },
     goesOn: GOES_ON.has(hook.source ?? ""),
