@@ -52,8 +52,17 @@ export interface WireSession {
   reachable_by: string[];
 }
 
-export function sessionsText(sessions: readonly WireSession[]): string {
+/** The live sessions; by which paths each is reached, and when each last worked, where that is known. */
+export function sessionsText(
+  sessions: readonly WireSession[],
+  known?: { readonly now: string; readonly sessions: readonly Reached[] },
+): string {
   if (sessions.length === 0) return "No active sessions\n";
+  const paths = (session: WireSession): string[] => {
+    const found = known?.sessions.find(({ session_id }) => session_id === session.session_id);
+    if (known === undefined || found === undefined || found.paths.length === 0) return [];
+    return [`    paths: ${pathsText(found.paths, Date.parse(known.now))}`];
+  };
   const blocks = sessions.map((session) => [
     `  ${session.display_id}  ${safeLine(session.name)}`,
     `    repo: ${safeLine(session.repo)}, machine: ${safeLine(session.machine)}`,
@@ -66,6 +75,7 @@ export function sessionsText(sessions: readonly WireSession[]): string {
     `    ${session.state} since ${session.state_since}, unread: ${unreadText(session.unread)}, ` +
     `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
     ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
+    ...paths(session),
     "",
   ]);
   return [`Active sessions (${sessions.length}):`, "", ...blocks.flat()].join("\n") + "\n";
@@ -83,6 +93,12 @@ export interface WirePath {
   readonly path: string;
   readonly last_at: string | null;
   readonly listening: boolean;
+}
+
+/** A session, as far as the paths to it go. */
+interface Reached {
+  readonly session_id: string;
+  readonly paths: readonly WirePath[];
 }
 
 /** By which paths a session is reached now or was before, the latest first, as seen at `now`. */

@@ -1,3 +1,4 @@
+import { diagnosisOf } from "./diagnosis.ts";
 import { pretty, sessionsText, type WireSession } from "./format.ts";
 import type { Verb } from "./verb.ts";
 
@@ -6,6 +7,9 @@ export const verb: Verb = {
 
 Usage: event-bus sessions [--json]
 
+Who is here, what each does and has not read, how a message would reach it this minute, and by which
+paths it was reached before and when.
+
 Examples:
   event-bus sessions
   event-bus sessions --json | jq -r '.[].display_id'
@@ -13,7 +17,8 @@ Examples:
   options: {},
   async run(_args, { json, client, out }) {
     const sessions = await client.call<WireSession[]>("list_sessions", {});
-    out(json ? pretty(sessions) : sessionsText(sessions));
+    if (json) out(pretty(sessions));
+    else out(sessionsText(sessions, sessions.length === 0 ? undefined : await diagnosisOf(client)));
     return 0;
   },
 };

@@ -1,4 +1,5 @@
 import type { Client } from "./client.ts";
+import { diagnosisOf } from "./diagnosis.ts";
 import { pretty, safeLine } from "./format.ts";
 import { EXIT, type Verb } from "./verb.ts";
 
@@ -10,7 +11,9 @@ interface Times {
 }
 
 export const verb: Verb = {
-  help: `Say whether the bus answers, what it is, and how soon events were seen in the last hour.
+  help:
+    `Say whether the bus answers, what it is, how many sessions are here and whether any of them cannot
+be reached, and how soon events were seen in the last hour.
 
 Usage: event-bus status [--json]
 
@@ -23,19 +26,43 @@ Example:
   async run(_args, { json, client, out }) {
     const health = await client.health();
     const works = health.status === "ok";
-    const facts = { url: client.base, ...health, ...(works ? await seenWithin(client) : {}) };
+    const seen = works ? { ...await sessionsOf(client), ...await seenWithin(client) } : {};
+    const facts = { url: client.base, ...health, ...seen };
     out(json ? pretty(facts) : Object.entries(facts).map(line).join(""));
     return works ? EXIT.done : EXIT.refused;
   },
 };
+
+/** How many are here, and how many of them no message would reach unless they ask. */
+interface Here {
+  count: number;
+  deaf: number;
+}
+
+/** Nothing, when the bus is too old to know. */
+async function sessionsOf(client: Client): Promise<{ sessions?: Here }> {
+  const sessions = (await diagnosisOf(client))?.sessions;
+  if (sessions === undefined) return {};
+  return { sessions: { count: sessions.length, deaf: sessions.filter(({ deaf }) => deaf).length } };
+}
 
 async function seenWithin(client: Client): Promise<{ delivery: Times }> {
   return { delivery: await client.call<Times>("get_delivery_times", {}) };
 }
 
 function line([name, value]: [string, unknown]): string {
-  if (name !== "delivery") return `${name}: ${safeLine(String(value))}\n`;
-  const { count, p50_ms, p95_ms, p99_ms } = value as Times;
+  if (name === "sessions") return sessionsLine(value as Here);
+  return name === "delivery"
+    ? deliveryLine(value as Times)
+    : `${name}: ${safeLine(String(value))}\n`;
+}
+
+function sessionsLine({ count, deaf }: Here): string {
+  const unreached = `${deaf} that nothing reaches unless they ask, see event-bus doctor`;
+  return `sessions: ${count}${deaf === 0 ? "" : `, ${unreached}`}\n`;
+}
+
+function deliveryLine({ count, p50_ms, p95_ms, p99_ms }: Times): string {
   return count === 0
     ? "seen in the last hour: nothing\n"
     : `seen in the last hour: ${count} events, p50 ${p50_ms} ms, p95 ${p95_ms} ms, p99 ${p99_ms} ms\n`;

@@ -1,9 +1,10 @@
 /** Looks at what the bus says of its database and its clock. */
+import { dirname } from "node:path";
+import type { Diagnosis } from "../diagnosis.ts";
 import { agoText } from "../format.ts";
 import { shellLine } from "../service/machine.ts";
-import { dirname } from "node:path";
 import { broken, type Finding, ok, warning } from "./finding.ts";
-import type { Diagnosis, Patient } from "./patient.ts";
+import type { Patient } from "./patient.ts";
 
 const GB = 1e9;
 /** With less room than this, or less than this part of a disk, it is time to look. */

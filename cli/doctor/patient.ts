@@ -2,9 +2,8 @@
 import type { Build } from "../../src/build.ts";
 import type { Config } from "../../src/config.ts";
 import { isAlive, startOf } from "../../src/process.ts";
-import { CliError } from "../verb.ts";
 import { type Client, Refusal } from "../client.ts";
-import type { WirePath } from "../format.ts";
+import { type Diagnosis, diagnosisOf } from "../diagnosis.ts";
 import { isLocal } from "../service/health.ts";
 import type { Machine } from "../service/machine.ts";
 import { type ClaudeFiles, managedFolder, readClaude } from "./claude.ts";
@@ -35,38 +34,6 @@ export interface BusSeen {
   readonly diagnosis: Diagnosis | null;
   /** Our own clock when the bus looked at its own, about. */
   readonly askedAt: number;
-}
-
-/** What `get_diagnosis` answers. */
-export interface Diagnosis {
-  readonly version: string;
-  readonly now: string;
-  readonly started_at: string;
-  readonly uptime_seconds: number;
-  readonly database: {
-    readonly path: string;
-    readonly bytes: number;
-    readonly wal_bytes: number;
-    readonly free_bytes: number | null;
-    readonly total_bytes: number | null;
-    readonly checked_at: string | null;
-  };
-  readonly events: number;
-  readonly sessions: readonly DiagnosedSession[];
-}
-
-export interface DiagnosedSession {
-  readonly session_id: string;
-  readonly display_id: string;
-  readonly name: string;
-  readonly machine: string;
-  readonly client_id: string | null;
-  readonly state: string;
-  readonly state_since: string;
-  readonly unread: number;
-  readonly paths: readonly WirePath[];
-  readonly deaf: boolean;
-  readonly why?: string;
 }
 
 /** Reads and asks everything that there is to look at. Never throws for what it meets. */
@@ -108,12 +75,10 @@ async function askBus(client: Client, machine: Machine): Promise<BusSeen> {
   }
   const before = machine.now();
   try {
-    const diagnosis = await client.call<Diagnosis>("get_diagnosis", {});
-    const isOne = Array.isArray(diagnosis?.sessions);
-    const askedAt = (before + machine.now()) / 2;
-    return { ...seen, health, diagnosis: isOne ? diagnosis : null, askedAt };
+    const diagnosis = await diagnosisOf(client) ?? null;
+    const failure = diagnosis === null ? "it is too old for that" : null;
+    return { ...seen, health, diagnosis, failure, askedAt: (before + machine.now()) / 2 };
   } catch (failure) {
-    if (!(failure instanceof Refusal || failure instanceof CliError)) throw failure;
     return { ...seen, health, failure: firstLine(failure) };
   }
 }

@@ -1,10 +1,11 @@
 /** Looks at each session that is here: by which paths it is reached, and whether the bus knows it. */
 import { join } from "node:path";
+import type { DiagnosedSession, Diagnosis } from "../diagnosis.ts";
 import { pathsText, safeLine } from "../format.ts";
 import { type Json, namesIn, readJson } from "./claude.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 import { installLine } from "./hooks.ts";
-import type { DiagnosedSession, Diagnosis, Patient } from "./patient.ts";
+import type { Patient } from "./patient.ts";
 
 /** Every live session of the bus, and those of Claude Code that the bus does not know. */
 export function examineSessions(patient: Patient): Finding[] {

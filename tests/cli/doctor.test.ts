@@ -167,7 +167,15 @@ const CASES: readonly Case[] = [
       }),
     "server",
     "warning",
-    /tells nothing of itself: No operation/,
+    /tells nothing of itself: it is too old/,
+    /^event-bus restart$/,
+  ],
+  [
+    "a bus that fails when it is asked for a diagnosis",
+    (s) => void (s.diagnosis = noBus),
+    "server",
+    "warning",
+    /tells nothing of itself: Cannot reach the bus$/,
     /^event-bus restart$/,
   ],
   [

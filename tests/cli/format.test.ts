@@ -142,6 +142,26 @@ Deno.test("sessionsText: has the original's shape, with ours after it", () => {
   );
 });
 
+Deno.test("sessionsText: tells by which paths a session is reached, where that is known", () => {
+  const now = "2026-01-08T12:02:05.000Z";
+  const path = (path: string, last_at: string | null) => ({ path, last_at, listening: false });
+  const paths = [
+    { path: "wake", last_at: "2026-01-08T12:00:00.000Z", listening: true },
+    path("prompt hook", "2026-01-08T12:02:00.000Z"),
+    path("batch\nhook", "2026-01-08T12:00:00.000Z"),
+    path("stop hook", "2026-01-07T11:00:00.000Z"),
+  ];
+  const known = { now, sessions: [{ session_id: SESSION.session_id, paths }] };
+  const before = sessionsText([{ ...SESSION, status: "busy" }]);
+  assert.equal(
+    sessionsText([{ ...SESSION, status: "busy" }], known),
+    before.replace(/\n\n$/, "") +
+      "\n    paths: wake listening, prompt hook 5 s ago, batch\\nhook 2 min ago, stop hook 1 d ago\n\n",
+  );
+  const nobody = { now, sessions: [{ session_id: SESSION.session_id, paths: [] }] };
+  assert.equal(sessionsText([{ ...SESSION, status: "busy" }], nobody), before);
+});
+
 Deno.test("sessionsText: the bus counts unread events up to 1000, and the text says so", () => {
   assert.match(sessionsText([{ ...SESSION, unread: 999 }]), /unread: 999,/);
   assert.match(sessionsText([{ ...SESSION, unread: 1000 }]), /unread: 1000 or more,/);

@@ -310,6 +310,50 @@ Deno.test("cli set-status: is shown by sessions, and taken back by an empty text
   assert.equal((await bus.cli([...line, "x", "--state", "odd"])).code, 2);
 });
 
+Deno.test("cli sessions: says when each path to a session last worked, unless the bus is too old to know", async () => {
+  await using bus = busAndCli();
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  assert.doesNotMatch((await bus.cli(["sessions"])).out, /paths/);
+  await bus.cli(["publish", "--type", "note", "--payload", "x"]);
+  await bus.cli(["events", "--session-id", "a", "--resume"]);
+  assert.match((await bus.cli(["sessions"])).out, /\n {4}paths: cli \d+ s ago\n\n$/);
+  const [session] = JSON.parse((await bus.cli(["sessions", "--json"])).out);
+  assert.equal(session.paths, undefined, "what scripts read stays as it is");
+
+  await using old = standIn(({ path }) =>
+    path === "/v1/list_sessions"
+      ? Response.json([session])
+      : Response.json({ error: "No operation", code: "not_found" }, { status: 404 })
+  );
+  const { code, out } = await bus.cli(["sessions", "--url", old.url]);
+  assert.equal(code, 0);
+  assert.match(out, /^Active sessions \(1\):\n/);
+});
+
+Deno.test("cli status: says how many sessions there are, and how many nothing reaches", async () => {
+  await using bus = busAndCli();
+  assert.match((await bus.cli(["status"])).out, /\nsessions: 0\nseen in/);
+  await bus.server.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  const { out } = await bus.cli(["status"]);
+  assert.match(
+    out,
+    /\nsessions: 1, 1 that nothing reaches unless they ask, see event-bus doctor\n/,
+  );
+  const { sessions } = JSON.parse((await bus.cli(["status", "--json"])).out);
+  assert.deepEqual(sessions, { count: 1, deaf: 1 });
+
+  await using old = standIn(({ path }) =>
+    path === "/health"
+      ? Response.json({ service: "event-bus", status: "ok" })
+      : path === "/v1/get_delivery_times"
+      ? Response.json({ count: 0 })
+      : Response.json({ error: "No operation", code: "not_found" }, { status: 404 })
+  );
+  const told = await bus.cli(["status", "--url", old.url]);
+  assert.equal(told.code, 0);
+  assert.doesNotMatch(told.out, /sessions/);
+});
+
 Deno.test("cli status: says how soon events were seen", async () => {
   await using bus = busAndCli();
   assert.match((await bus.cli(["status"])).out, /\nseen in the last hour: nothing\n$/);

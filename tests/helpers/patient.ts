@@ -2,8 +2,9 @@
 import { dirname, join } from "node:path";
 import { examine } from "../../cli/doctor.ts";
 import type { Finding } from "../../cli/doctor/finding.ts";
-import { type Diagnosis, meet } from "../../cli/doctor/patient.ts";
+import { meet } from "../../cli/doctor/patient.ts";
 import type { Client } from "../../cli/client.ts";
+import type { Diagnosis } from "../../cli/diagnosis.ts";
 import { pluginFiles } from "../../cli/service/plugin.ts";
 import type { Build } from "../../src/build.ts";
 import { loadClientConfig } from "../../src/config.ts";
