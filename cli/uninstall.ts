@@ -39,7 +39,7 @@ export async function planUninstall(machine: Machine, restore: boolean): Promise
   const { dataDir } = machine.config();
   const receipt = readReceipt(dataDir);
   // First: a session that starts meanwhile must not look for a program that is gone.
-  planDetach(plan, receipt, dataDir);
+  planDetach(plan, machine, receipt, dataDir);
   const manager = await managerIfAny(plan, machine, receipt);
   await planService(plan, manager, receipt);
   planRemoval(plan, machine, receipt);

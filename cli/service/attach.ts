@@ -3,6 +3,7 @@
  * never by both, because each hook would run twice then.
  */
 import { CliError, EXIT } from "../verb.ts";
+import { lookAt } from "./files.ts";
 import { DEFAULT_TARGET, hooksFor } from "./hooks.ts";
 import { type Machine, shellLine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
@@ -15,7 +16,7 @@ import {
   planHooksOut,
   settingsIn,
   settingsPath,
-} from "./settings_hooks.ts";
+} from "./settings_file.ts";
 
 /** A plugin in a folder of the user's skills is listed by this name. */
 const FROM_FOLDER = `${PLUGIN}@skills-dir`;
@@ -31,11 +32,7 @@ export function planAttach(
   const target = { url, program: programPath(machine.home) };
   const folder = pluginFolder(claudeDir);
   const file = settingsPath(claudeDir);
-  const plugins = enabledPlugins(claudeDir);
-  const fromMarket = Object.keys(plugins).find((id) =>
-    id.startsWith(`${PLUGIN}@`) && id !== FROM_FOLDER && plugins[id] === true
-  );
-
+  const fromMarket = enabledFromMarket(claudeDir);
   if (inSettings) {
     if (fromMarket !== undefined) throw enabledTwice(fromMarket, file);
     planPluginOut(plan, { folder, receipt, dataDir });
@@ -57,7 +54,7 @@ export function planAttach(
     return;
   }
   planPluginIn(plan, { claudeDir, target, dataDir });
-  if (plugins[FROM_FOLDER] === false) {
+  if (enabledPlugins(claudeDir)[FROM_FOLDER] === false) {
     plan.warn(
       `The plugin is disabled in ${file}; to enable it: ` +
         shellLine("claude", "plugin", "enable", FROM_FOLDER),
@@ -65,14 +62,45 @@ export function planAttach(
   }
 }
 
-/** Plans to take back, wherever it was put, what `planAttach` put in. */
-export function planDetach(plan: Plan, receipt: Receipt, dataDir: string): void {
+/** Plans to take back, wherever it was put, what `planAttach` put in, and tells of what was not. */
+export function planDetach(
+  plan: Plan,
+  { claudeDir }: Machine,
+  receipt: Receipt,
+  dataDir: string,
+): void {
   for (const folder of Object.keys(receipt.plugins ?? {})) {
     planPluginOut(plan, { folder, receipt, dataDir });
   }
   for (const file of Object.keys(receipt.settings ?? {})) {
     planHooksOut(plan, { file, receipt, dataDir });
   }
+  const folder = pluginFolder(claudeDir);
+  if (receipt.plugins?.[folder] === undefined && lookAt(folder) !== null) {
+    plan.note(
+      `${folder} was not put there by install and stays; to remove it: ${
+        shellLine("rm", "-r", folder)
+      }`,
+    );
+  }
+  const file = settingsPath(claudeDir);
+  if (receipt.settings?.[file] === undefined && holdsHooks(claudeDir)) {
+    plan.warn(`The hooks in ${file} were not put there by install and stay`);
+  }
+  const fromMarket = enabledFromMarket(claudeDir);
+  if (fromMarket !== undefined) {
+    plan.warn(
+      `The plugin ${fromMarket} stays; to remove it: ` +
+        shellLine("claude", "plugin", "uninstall", fromMarket),
+    );
+  }
+}
+
+/** The name of the plugin that Claude Code has from a marketplace; it wins over a folder. */
+function enabledFromMarket(claudeDir: string): string | undefined {
+  return Object.entries(enabledPlugins(claudeDir)).find(([id, isEnabled]) =>
+    id.startsWith(`${PLUGIN}@`) && id !== FROM_FOLDER && isEnabled === true
+  )?.[0];
 }
 
 function enabledPlugins(claudeDir: string): Record<string, unknown> {

@@ -1,43 +1,6 @@
-/** Our hooks in the user's settings.json, among whatever else stands there. */
-import { join } from "node:path";
-import { CliError, EXIT } from "../verb.ts";
-import { difference } from "./diff.ts";
-import {
-  BEFORE,
-  contentOf,
-  copyWhole,
-  freeName,
-  lookAt,
-  makeFolder,
-  removeFile,
-  writeWhole,
-} from "./files.ts";
+/** Our hooks in the text of a settings.json, among whatever else stands there. */
 import { type Handler, type Hooks, isOurs } from "./hooks.ts";
-import { JsonText, type Path } from "./json_text.ts";
-import type { Plan, Tell } from "./plan.ts";
-import { addToReceipt, readReceipt, type Receipt } from "./receipt.ts";
-
-/** The user's settings in a configuration folder of Claude Code. */
-export function settingsPath(claudeDir: string): string {
-  return join(claudeDir, "settings.json");
-}
-
-/** What the user's settings say; null without any, or when they cannot be read as JSON. */
-export function settingsIn(claudeDir: string): Record<string, unknown> | null {
-  try {
-    const value = JSON.parse(contentOf(settingsPath(claudeDir)) ?? "null");
-    return isObject(value) ? value : null;
-  } catch (failure) {
-    if (failure instanceof SyntaxError) return null;
-    throw failure;
-  }
-}
-
-/** Whether the user's settings hold hooks of ours, noted anywhere or not. */
-export function holdsHooks(claudeDir: string): boolean {
-  const hooks = settingsIn(claudeDir)?.hooks;
-  return isObject(hooks) && Object.values(hooks).some((groups) => oursIn(groups).length > 0);
-}
+import type { JsonText, Path } from "./json_text.ts";
 
 /** The settings with `wanted` as our only hooks: those of ours that are there change in place. */
 export function withHooks(
@@ -46,7 +9,9 @@ export function withHooks(
   wasEmpty: readonly string[] = [],
 ): JsonText {
   for (const event of new Set([...eventsOf(text), ...Object.keys(wanted)])) {
-    text = withHooksOf(text, event, wanted[event]?.flatMap(({ hooks }) => hooks) ?? [], wasEmpty);
+    // An event may be called `valueOf`: settings are anybody's.
+    const groups = Object.hasOwn(wanted, event) ? wanted[event] ?? [] : [];
+    text = withHooksOf(text, event, groups.flatMap(({ hooks }) => hooks), wasEmpty);
   }
   return text;
 }
@@ -106,7 +71,7 @@ function oursAt(text: JsonText, event: string): Path[] {
 }
 
 /** Which of an event's hooks are ours, by their group and their place in it. */
-function oursIn(groups: unknown): [number, number][] {
+export function oursIn(groups: unknown): [number, number][] {
   if (!Array.isArray(groups)) return [];
   return groups.flatMap((group, i) =>
     isObject(group) && Array.isArray(group.hooks)
@@ -122,136 +87,12 @@ function eventsOf(text: JsonText): string[] {
   return isObject(hooks) ? Object.keys(hooks) : [];
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function isEmpty(value: unknown): boolean {
+/** Whether a value is a container with nothing in it. */
+export function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
-}
-
-interface SettingsFile {
-  /** Where it really is: dotfiles are links. */
-  readonly path: string;
-  readonly text: JsonText;
-  readonly mode: number;
-  readonly isNew: boolean;
-}
-
-/** The settings file, fit to be changed; throws CliError when it is not. */
-function open(file: string): SettingsFile {
-  const refuse = (reason: string) => refusal(file, reason);
-  if (lookAt(file) === null) {
-    return { path: file, text: new JsonText("{}\n"), mode: 0o600, isNew: true };
-  }
-  const content = contentOf(file);
-  if (content === null) throw refuse("it is a link to a file that is not there");
-  const path = Deno.realPathSync(file);
-  const mode = (Deno.statSync(path).mode ?? 0o600) & 0o7777;
-  try {
-    const text = new JsonText(content);
-    const { value } = text;
-    if (!isObject(value)) throw refuse("it holds no JSON object");
-    const hooks = value.hooks ?? {};
-    if (value.hooks === null || !isObject(hooks)) throw refuse('its "hooks" is no object');
-    const event = Object.keys(hooks).find((name) => !Array.isArray(hooks[name]));
-    if (event !== undefined) throw refuse(`its "hooks" has no list for ${event}`);
-    return { path, text, mode, isNew: false };
-  } catch (failure) {
-    if (!(failure instanceof SyntaxError)) throw failure;
-    throw refuse(`it is not valid JSON (${failure.message}), and Claude Code reads no comments`);
-  }
-}
-
-/** Somebody meant it: a rename in its folder would replace it all the same. */
-function checkWritable(file: string, { mode }: SettingsFile): void {
-  if ((mode & 0o200) === 0) throw refusal(file, "it is read-only");
-}
-
-function refusal(file: string, reason: string): CliError {
-  return new CliError(
-    `Cannot change the hooks in ${file}: ${reason}. Nothing was changed`,
-    EXIT.refused,
-  );
-}
-
-/** Plans to have `wanted` in the settings file, with a backup of what was there before us. */
-export function planHooksIn(
-  plan: Plan,
-  { file, wanted, dataDir }: { file: string; wanted: Hooks; dataDir: string },
-): void {
-  const noted = () => readReceipt(dataDir).settings?.[file];
-  const now = open(file);
-  const after = withHooks(now.text, wanted, noted()?.wasEmpty);
-  if (after.text === now.text.text) {
-    plan.note(`The hooks in ${file} are up to date`);
-    return;
-  }
-  checkWritable(file, now);
-  const kept = noted()?.backup;
-  if (!now.isNew && (kept === undefined || lookAt(kept) === null)) {
-    const backup = freeName(file, BEFORE);
-    plan.step(`copy ${file} to ${backup}`, () => {
-      copyWhole(file, backup, now.mode);
-      note(dataDir, file, { ...noted(), backup });
-    });
-  }
-  plan.step(
-    `write the hooks into ${file}`,
-    () => {
-      // Read again: Claude Code may have written it while the service started.
-      const { path, text, mode, isNew } = open(file);
-      const wasEmpty = noted()?.wasEmpty ?? emptyContainers(text);
-      note(dataDir, file, { ...noted(), wasEmpty, ...(isNew && { made: true }) });
-      makeFolder(join(path, ".."), 0o700);
-      writeWhole(path, withHooks(text, wanted, wasEmpty).text, mode);
-    },
-    difference(now.isNew ? "" : now.text.text, after.text, 3),
-  );
-}
-
-/** Plans to take our hooks out of the settings file, and the backup with them if nothing else changed. */
-export function planHooksOut(
-  plan: Plan,
-  { file, receipt, dataDir }: { file: string; receipt: Receipt; dataDir: string },
-): void {
-  const noted = receipt.settings?.[file];
-  const forget = () => note(dataDir, file, undefined);
-  if (lookAt(file) === null) {
-    if (noted !== undefined) plan.step(`forget ${file}, which is gone`, forget);
-    return;
-  }
-  const now = open(file);
-  const after = withoutHooks(now.text, noted?.wasEmpty);
-  const isOnlyOurs = noted?.made === true && isEmpty(after.value);
-  const change = isOnlyOurs ? `remove ${file}, which held only our hooks` : null;
-  if (change === null && after.text === now.text.text) {
-    if (noted !== undefined) plan.step(`forget our hooks in ${file}, which are gone`, forget);
-    return;
-  }
-  checkWritable(file, now);
-  plan.step(change ?? `take our hooks out of ${file}`, (tell) => {
-    const { path, text, mode } = open(file);
-    const left = withoutHooks(text, noted?.wasEmpty);
-    if (noted?.made && isEmpty(left.value)) removeFile(path);
-    else writeWhole(path, left.text, mode);
-    forget();
-    if (noted?.backup !== undefined) dropBackup(noted.backup, left.text, tell);
-  }, difference(now.text.text, isOnlyOurs ? "" : after.text, 3));
-}
-
-/** A backup that says what the file says again is of no more use. */
-function dropBackup(backup: string, content: string, tell: Tell): void {
-  const kept = contentOf(backup);
-  if (kept === null) return;
-  if (kept === content) removeFile(backup);
-  else tell.note(`The settings from before the hooks stay in ${backup}`);
-}
-
-function note(
-  dataDir: string,
-  file: string,
-  entry: NonNullable<Receipt["settings"]>[string],
-): void {
-  addToReceipt(dataDir, { settings: { ...readReceipt(dataDir).settings, [file]: entry } });
 }

@@ -309,6 +309,24 @@ Deno.test("install leaves it to a plugin that is enabled from a marketplace, and
   assert.match((await install(machine)).err, /lead to http:\/\/127\.0\.0\.1:8080, not to .*:9090/);
 });
 
+Deno.test("uninstall leaves what no receipt knows of, and says so", async () => {
+  using machine = usedMachine(
+    SETTINGS.replace('"event-bus@old": false', '"event-bus@market": true').replace(
+      '"Notification": []',
+      `"SessionEnd": ${
+        JSON.stringify(hooksFor({ url: "http://x", program: "event-bus" }).SessionEnd)
+      }`,
+    ),
+  );
+  machine.at.write(".claude/skills/event-bus/SKILL.md", "somebody's skill");
+  const before = claudes(machine);
+  const { out, err } = await uninstall(machine);
+  assert.deepEqual(claudes(machine), before);
+  assert.match(out, /skills\/event-bus was not put there by install .*: rm -r /);
+  assert.match(err, /hooks in .*settings\.json were not put there by install and stay/);
+  assert.match(err, /claude plugin uninstall event-bus@market/);
+});
+
 Deno.test("install says when its plugin is disabled in Claude Code", async () => {
   using machine = usedMachine(SETTINGS.replace("event-bus@old", "event-bus@skills-dir"));
   assert.match((await install(machine)).err, /claude plugin enable event-bus@skills-dir/);

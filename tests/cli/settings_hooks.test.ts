@@ -19,7 +19,10 @@ const group = fc.oneof(
   { weight: 4, arbitrary: fc.record({ hooks: fc.array(handler) }) },
   { weight: 1, arbitrary: fc.jsonValue() },
 );
-const event = fc.oneof(fc.constantFrom(...Object.keys(OURS), "PreToolUse", "7"), fc.string());
+const event = fc.oneof(
+  fc.constantFrom(...Object.keys(OURS), "PreToolUse", "7", "valueOf", "__proto__"),
+  fc.string(),
+);
 const settings = fc.record({
   before: fc.dictionary(fc.string(), fc.jsonValue()),
   hooks: fc.option(fc.dictionary(event, fc.array(group, { maxLength: 3 })), { nil: undefined }),
