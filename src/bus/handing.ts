@@ -80,9 +80,9 @@ export function isNothing({ urgent, main }: Unseen): boolean {
   return [urgent, main].every((part) => part === null || (part.events.length === 0 && !part.more));
 }
 
-/** Whether anything addressed to the session is unseen: that is what it is woken for. */
-export function isCalled({ store }: Bus, session: Session): boolean {
-  const from = standing(store, consumerOf(session.id, URGENT)) ?? 0;
+/** Whether anything addressed to the session is unseen after an id: that is what it is woken for. */
+export function isCalled({ store }: Bus, session: Session, after = 0): boolean {
+  const from = Math.max(after, standing(store, consumerOf(session.id, URGENT)) ?? 0);
   return countEvents(store, from, { not_from: session.id, urgent: addressedTo(session) }, 1) > 0;
 }
 

@@ -7,6 +7,8 @@ import type { Path } from "../delivery.ts";
 
 /** A client acknowledges a few milliseconds after it was answered. */
 const WAIT_MS = 250;
+/** What is pushed into a channel is acknowledged by the turn that it begins, if it does. */
+const CHANNEL_WAIT_MS = 700;
 /** Claims that nobody ever settles are forgotten, the oldest first. */
 const MAX_CLAIMS = 10_000;
 
@@ -33,8 +35,8 @@ export interface Claims {
   open(claim: Claim): string;
   /** Takes a claim, to count it; null for one that is not known (any more). */
   settle(id: string): Settling | null;
-  /** The claims of a session whose text a prompt of it holds. */
-  heldBy(sessionId: string, prompt: string): string[];
+  /** The claims of a session whose text or name a prompt of it holds. */
+  heldBy(sessionId: string, prompt: string): [id: string, claim: Claim][];
 }
 
 export function createClaims(uuid: () => string): Claims {
@@ -61,7 +63,7 @@ export function createClaims(uuid: () => string): Claims {
         if (others?.size === 0) onTheirWay.delete(claim.sessionId);
         resolve();
       };
-      const timer = setTimeout(end, WAIT_MS);
+      const timer = setTimeout(end, claim.path === "channel" ? CHANNEL_WAIT_MS : WAIT_MS);
       onTheirWay.set(
         claim.sessionId,
         (onTheirWay.get(claim.sessionId) ?? new Set()).add(promise),
@@ -80,8 +82,9 @@ export function createClaims(uuid: () => string): Claims {
       return claim;
     },
     heldBy: (sessionId, prompt) =>
-      [...claims].filter(([, { sessionId: id, text }]) =>
-        id === sessionId && text !== null && prompt.includes(text)
-      ).map(([id]) => id),
+      [...claims].filter(([id, claim]) =>
+        claim.sessionId === sessionId && claim.text !== null &&
+        (prompt.includes(claim.text) || prompt.includes(id))
+      ),
   };
 }

@@ -17,7 +17,7 @@ import { heard } from "../bus/speakers.ts";
 import { BusError } from "../errors.ts";
 import { callBy, readingCall } from "../operations/perform.ts";
 import { repoOf, type Session } from "../session.ts";
-import { findByClientAnywhere } from "../store/sessions.ts";
+import { findByClientAnywhere, sessionsOfProcess } from "../store/sessions.ts";
 import { createAbsences } from "./absence.ts";
 import { createClaims } from "./claims.ts";
 import { digestOf } from "./digest.ts";
@@ -117,11 +117,12 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     }
   }
 
-  /** A prompt that holds what a listener was told acknowledges it. Answers whether all of it is old. */
+  /** A prompt that holds what a listener was told acknowledges it. Answers whether it is nothing new. */
   async function isOld({ prompt }: HookInput, { id }: Session, caller: Caller): Promise<boolean> {
     const held = prompt === undefined ? [] : claims.heldBy(id, prompt);
-    const counts = await Promise.all(held.map((claim) => count(claim, caller)));
-    return counts.length > 0 && counts.every((counted) => counted === "old");
+    const counts = await Promise.all(held.map(([claim]) => count(claim, caller)));
+    return counts.every((counted) => counted === "old") &&
+      held.some(([, { text }]) => text === prompt);
   }
 
   /** Counts a claim as read; null when there is no such claim (any more). */
@@ -218,7 +219,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     wait(body, query, caller) {
       const hook = readHook(body);
       const facts = readFacts(query);
-      const find = () => sessionOf(bus, hook, facts, caller);
+      const find = () => livingOf(bus, hook, facts, caller);
       const found = find();
       if (found !== null && facts.away_since !== undefined) {
         absences.note(found.id, { from: facts.away_since, to: bus.clock() });
@@ -238,6 +239,16 @@ function sessionOf(
   { local }: Caller,
 ): Session | null {
   return findByClientAnywhere(store, facts.machine ?? (local ? machine : ""), hook.session_id);
+}
+
+/** The living session that somebody listens for, whatever its process calls it by now. */
+function livingOf(bus: Bus, hook: HookInput, facts: Facts, caller: Caller): Session | null {
+  const named = sessionOf(bus, hook, facts, caller);
+  if (named?.ended_at === null) return named;
+  const { pid, pid_start: start = null, machine = caller.local ? bus.machine : "" } = facts;
+  return pid === undefined
+    ? null
+    : sessionsOfProcess(bus.store, machine, { pid, start })[0] ?? null;
 }
 
 /** Registers the session of a hook, or brings it back. Only a start knows where it works now. */

@@ -11,12 +11,18 @@ import { findSession } from "../store/sessions.ts";
 import type { Claims } from "./claims.ts";
 
 /**
- * - `called`: what to show, and what to acknowledge once it is shown.
+ * - `called`: what to show, what to acknowledge once it is shown, and how far it goes: who cannot
+ *   know whether it was shown asks on `past` that.
  * - `nothing`: the time is over; ask again.
  * - `leave`: another listener does it from now on, or the session is gone.
  */
 export type Summons =
-  | { readonly kind: "called"; readonly text: string; readonly ack: string }
+  | {
+    readonly kind: "called";
+    readonly text: string;
+    readonly ack: string;
+    readonly through: number;
+  }
   | { readonly kind: "nothing" }
   | { readonly kind: "leave"; readonly why: string };
 
@@ -47,6 +53,7 @@ const listeners = new WeakMap<Bus, Map<string, AbortController>>();
 export async function summon({ bus, claims, digest }: Parts, asked: Asked): Promise<Summons> {
   const { find, query, caller } = asked;
   const kind = WAKING.find((way) => way === query.by) ?? "wake";
+  const past = Number(query.past) || 0;
   const over = timer(Math.min(Number(query.wait) || MAX_WAIT_S, MAX_WAIT_S) * 1000);
   const session = await registered(bus, find, over.signal, caller);
   if (session === null) {
@@ -71,15 +78,16 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
       // By the bus's own id: after /clear the session goes on under another one of its client.
       const now = livingById(bus, session.id);
       if (now === null) return { kind: "leave", why: "the session has ended" };
-      if (isCalled(bus, now) && await isReady(bus, session.id, signal)) {
+      if (isCalled(bus, now, past) && await isReady(bus, kind, session.id, signal)) {
         await claims.free(session.id);
         if (!claims.isFree(session.id)) continue;
         const { text, passed } = digest(now, unseenBy(bus, now, "urgent"));
-        if (text !== "" && isCalled(bus, now) && !signal.aborted) {
+        if (text !== "" && isCalled(bus, now, past) && !signal.aborted) {
           return {
             kind: "called",
             text,
             ack: claims.open({ sessionId: now.id, path: kind, passed, text }),
+            through: Math.max(...passed.map(({ through }) => through)),
           };
         }
         continue;
@@ -115,9 +123,13 @@ async function registered(
   }
 }
 
-/** Waits until a session does not work, or has worked on without a hook for the time of grace. */
+/**
+ * Waits until a session does not work, or has worked on without a hook for the time of grace. What is
+ * pushed into a channel meanwhile would be shown by a hook first, and then once more.
+ */
 async function isReady(
   bus: Bus,
+  kind: Waking,
   id: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -128,13 +140,19 @@ async function isReady(
       const seen = bus.bell.rings;
       const session = livingById(bus, id);
       if (session === null || !isCalled(bus, session)) return false;
-      if (session.state !== "working" || grace.signal.aborted) return true;
-      if (!await bus.bell.wait(seen, until) && !grace.signal.aborted) return false;
+      if (!isBusy(session, kind) || (grace.signal.aborted && kind !== "channel")) return true;
+      if (!await bus.bell.wait(seen, kind === "channel" ? signal : until)) {
+        if (signal.aborted || bus.bell.stopped) return false;
+      }
     }
   } finally {
     grace.clear();
   }
 }
+
+/** A dialog is a pause in its work, in which only the process can tell it. */
+const isBusy = ({ state }: Session, kind: Waking): boolean =>
+  state === "working" || (state === "waiting" && kind === "channel");
 
 function livingById({ store }: Bus, id: string): Session | null {
   const session = findSession(store, id);

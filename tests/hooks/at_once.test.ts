@@ -39,7 +39,11 @@ async function scene(app: TestApp): Promise<Scene> {
       return decision === "block" ? "" : `${text}\n${more}`;
     },
     wake: async (text, id) => (await ack(id), text),
-    channel: async (text, id) => (await ack(id), text),
+    // Nobody acknowledges a push: the turn that it begins does, however its text is wrapped.
+    async channel(text, id) {
+      const prompt = `<channel delivery="${id}">\n${text.replaceAll(">", "&gt;")}\n</channel>`;
+      return `${text}\n${await hooks.text("UserPromptSubmit", { prompt })}`;
+    },
   };
   return {
     app,
@@ -174,4 +178,50 @@ Deno.test("where a mod listens a process need not, whichever came first", async 
   const { kind, ack } = await mod;
   assert.equal(kind, "called");
   await app.post("/hooks/claude-code/ack", { ack });
+});
+
+Deno.test("what was pushed into a channel is not pushed again, and stays unread until seen", async () => {
+  await using app = testApp();
+  const b = await scene(app);
+  await b.publish("pushed");
+  const { kind, text, through } = await b.hooks.wait({ by: "channel" });
+  assert.equal(kind, "called");
+  assert.match(text, /> pushed/);
+  const next = b.hooks.wait({ by: "channel", past: String(through) });
+  await b.fireLater("UserPromptSubmit");
+  await b.publish("later");
+  assertOnce(b, ["pushed"]);
+  await b.fire("Stop");
+  await b.fire("PostToolBatch");
+  assertOnce(b, ["later"]);
+  await b.fire("Stop");
+  await b.publish("last");
+  const called = await next;
+  assert.match(called.text, /> last/);
+  assert.doesNotMatch(called.text, /pushed|later/);
+  await b.fire("UserPromptSubmit", { prompt: called.ack });
+  assertOnce(b, ["pushed", "later"]);
+});
+
+Deno.test("a channel's listener finds its session by the process when that has a new id", async () => {
+  await using app = testApp();
+  const facts = { machine: "home", pid: "4711", pid_start: "1" };
+  await hooksOf(app, "aaaa").text("SessionStart");
+  await hooksOf(app, "before", facts).text("SessionStart");
+  await hooksOf(app, "after", facts).text("SessionStart", { source: "resume" });
+  await app.bus.call("publish_event", {
+    event_type: "ask",
+    payload: "hello",
+    session_id: "aaaa",
+    channel: "session:after",
+  });
+  const asked = { by: "channel" };
+  const called = await hooksOf(app, "before", facts).wait(asked);
+  assert.match(called.text, /> hello/);
+  const other = await hooksOf(app, "before", { ...facts, pid_start: "2" }).wait({
+    ...asked,
+    wait: "0.01",
+  });
+  assert.equal(other.kind, "leave");
+  await app.post("/hooks/claude-code/ack", { ack: called.ack });
 });
