@@ -1,7 +1,7 @@
 /** Looks at each session that is here: by which paths it is reached, and whether the bus knows it. */
 import { join } from "node:path";
 import type { DiagnosedSession, Diagnosis } from "../diagnosis.ts";
-import { pathsText, safeLine } from "../format.ts";
+import { agoText, pathsText, safeLine } from "../format.ts";
 import { type Json, namesIn, readJson } from "./claude.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 import { installLine } from "./hooks.ts";
@@ -22,11 +22,16 @@ function heard(patient: Patient, diagnosis: Diagnosis, session: DiagnosedSession
   const paths = pathsText(session.paths, Date.parse(diagnosis.now));
   const who = `${session.name} on ${session.machine}, ${session.state}, ${session.unread} unread`;
   if (!session.deaf) return ok(check, `${who}; reached by: ${paths}`);
-  const { why, fix } = explained(patient, session.why);
+  const { why, fix } = explained(patient, diagnosis, session.why);
   return warning(check, `${who}; nothing reaches it unless it asks: ${why}; paths: ${paths}`, fix);
 }
 
-function explained(patient: Patient, why: string | undefined): { why: string; fix: string } {
+function explained(
+  patient: Patient,
+  { now, started_at }: Diagnosis,
+  why: string | undefined,
+): { why: string; fix: string } {
+  const since = agoText(Date.parse(now) - Date.parse(started_at));
   return why === "no listener"
     ? {
       why: "its hooks are heard, but nothing listens for it while it does nothing",
@@ -34,7 +39,7 @@ function explained(patient: Patient, why: string | undefined): { why: string; fi
         "prompt it once: its hooks start a listener; if that does not help, /reload-plugins there",
     }
     : {
-      why: "none of its hooks was seen",
+      why: `none of its hooks was seen since the bus started ${since}`,
       fix: `${installLine(patient)}, then /reload-plugins in that session, or start it anew`,
     };
 }
