@@ -128,9 +128,9 @@ async function run(steps: readonly Step[], wakeOn: readonly string[]): Promise<v
         session_id: ME,
         resume: true,
         limit: 2,
-        min_level: "info",
       }, { path: "tool" });
-      note(page.events.map(({ id }: { id: number }) => id), "tool");
+      const ids: number[] = page.events.map(({ id }: { id: number }) => id);
+      note(ids.filter((id) => told.has(id)), "tool");
     }
     for (const name of ["main", "urgent"] as const) {
       const now = standing(bus.store, { session_id: ME, principal: "", name }) ?? 0;
