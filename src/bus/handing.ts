@@ -80,10 +80,16 @@ export function isNothing({ urgent, main }: Unseen): boolean {
   return [urgent, main].every((part) => part === null || (part.events.length === 0 && !part.more));
 }
 
-/** Whether anything addressed to the session is unseen after an id: that is what it is woken for. */
+/**
+ * Whether anything addressed to the session is unseen after an id: that is what it is woken for.
+ * Asked channel by channel, by their index: who slept long has more before it than one look goes through.
+ */
 export function isCalled({ store }: Bus, session: Session, after = 0): boolean {
   const from = Math.max(after, standing(store, consumerOf(session.id, URGENT)) ?? 0);
-  return countEvents(store, from, { not_from: session.id, urgent: addressedTo(session) }, 1) > 0;
+  const { direct, wake_on = [] } = addressedTo(session);
+  return [direct, ...wake_on].some((channel) =>
+    countEvents(store, from, { channel, not_from: session.id }, 1) > 0
+  );
 }
 
 function stretch({ store }: Bus, consumer: Consumer, filter: EventFilter): Stretch {

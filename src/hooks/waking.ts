@@ -3,9 +3,9 @@
  * goes away, or is waited for by somebody newer.
  */
 import type { Bus, Caller } from "../bus.ts";
-import { isCalled, type Passed, type Unseen, unseenBy } from "../bus/handing.ts";
+import { handOver, isCalled, type Passed, type Unseen, unseenBy } from "../bus/handing.ts";
 import { attend, WAKING, type Waking } from "../bus/presence.ts";
-import { serverStopping } from "../operations/perform.ts";
+import { callBy, serverStopping } from "../operations/perform.ts";
 import type { Session } from "../session.ts";
 import { findSession } from "../store/sessions.ts";
 import type { Claims } from "./claims.ts";
@@ -82,7 +82,14 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
         await claims.free(session.id);
         if (!claims.isFree(session.id)) continue;
         const { text, passed } = digest(now, unseenBy(bus, now, "urgent"));
-        if (text !== "" && isCalled(bus, now, past) && !signal.aborted) {
+        if (text === "") {
+          // So much lay before it that one look does not reach it: the next goes on from there.
+          await bus.store.inBatch(({ afterCommit }) =>
+            handOver(bus, passed, callBy(bus, { ...caller, path: kind }, afterCommit))
+          );
+          continue;
+        }
+        if (isCalled(bus, now, past) && !signal.aborted) {
           return {
             kind: "called",
             text,

@@ -4,6 +4,7 @@ import type { Shown } from "../../src/desktop.ts";
 import { BusError } from "../../src/errors.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { perform } from "../../src/operations/perform.ts";
+import { insertEvent } from "../../src/store/events.ts";
 import { openStore } from "../../src/store/open.ts";
 
 export interface TestBus extends Bus, Disposable {
@@ -82,4 +83,26 @@ export function testBus(path = ":memory:"): TestBus {
     [Symbol.dispose]: () => store.close(),
   };
   return bus;
+}
+
+/** Adds so many events that concern nobody. */
+export function addNoise(bus: Bus, count: number): Promise<void> {
+  return bus.store.inBatch(() => {
+    for (let i = 0; i < count; i++) {
+      insertEvent(bus.store, {
+        event_type: "task_started",
+        payload: "",
+        channel: "repo:elsewhere",
+        session_id: "other",
+        at: bus.clock(),
+        signal_level: "lifecycle",
+        correlation_id: null,
+        title: null,
+        tags: [],
+        principal: null,
+        reply_to: null,
+        dedupe_key: null,
+      });
+    }
+  });
 }

@@ -1,6 +1,8 @@
 /** Which hook hands over what, and when it counts as read. */
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
+import { addNoise } from "../helpers/bus.ts";
+import { MAX_SCAN } from "../../src/store/events.ts";
 import { type HookSession, hooksOf } from "../helpers/hooks.ts";
 import { shownIn } from "../helpers/injected.ts";
 import { type TestApp, testApp } from "../helpers/server.ts";
@@ -237,4 +239,18 @@ Deno.test("what a session's own client found out about an absence is told it alo
   assert.match(await b.text("UserPromptSubmit"), /^The event bus could not be reached from /);
   assert.equal(await b.text("UserPromptSubmit"), "");
   assert.equal(await hooksOf(app, "aaaa").text("UserPromptSubmit"), "");
+});
+
+Deno.test("however much that concerns nobody lies before a message, it wakes its session, or a hook shows it", async () => {
+  await using app = testApp();
+  const b = await started(app);
+  await addNoise(app.bus, 2 * MAX_SCAN);
+  const id = await say(app, "session:bbbb");
+  const called = await b.wait({ wait: "5" });
+  assert.deepEqual([called.kind, shownIn(called.text)], ["called", [id]]);
+  await addNoise(app.bus, 2 * MAX_SCAN);
+  const next = await say(app, "session:bbbb");
+  const texts: string[] = [];
+  for (let i = 0; i < 3; i++) texts.push(await b.text("PostToolBatch"));
+  assert.deepEqual(texts.flatMap(shownIn), [id, next], "a hook looks only so far at once");
 });
