@@ -85,6 +85,8 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     const rule = ruleOf(hook);
     if (rule === null) return NOTHING;
     const known = sessionOf(bus, hook, facts, caller);
+    const path = rule.shows?.path ?? caller.path;
+    const seen = (id: string | null) => id === null || bus.readers.note(id, path, bus.clock());
     if (known !== null && await isOld(hook, known, caller)) {
       return { ...NOTHING, output: OLD_PROMPT, sessionId: known.id };
     }
@@ -92,9 +94,9 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
       if (known !== null && rule.shows !== undefined) await claims.free(known.id);
       if (known !== null && isIdle(known, rule, hook)) {
         heard(bus, known, readingCall(bus, caller));
+        seen(known.id);
         return { ...NOTHING, sessionId: known.id };
       }
-      const path = rule.shows?.path ?? caller.path;
       let ack: string | null = null;
       try {
         const answer = await bus.store.inBatch(({ afterCommit }) => {
@@ -109,6 +111,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
           }
           return { output, sessionId, ack };
         });
+        seen(answer?.sessionId ?? null);
         if (answer !== null) return answer;
       } catch (failure) {
         if (ack !== null) claims.settle(ack)?.end();
