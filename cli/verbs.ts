@@ -22,6 +22,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   webhook: { summary: "have events sent to a URL", load: () => import("./webhook.ts") },
   notify: { summary: "notify the human", load: () => import("./notify.ts") },
   hook: { summary: "answer a hook of Claude Code", load: () => import("./hook.ts") },
+  mcp: { summary: "serve a channel of Claude Code", load: () => import("./mcp.ts") },
   install: { summary: "install the service", load: () => import("./install.ts") },
   uninstall: { summary: "take back the installation", load: () => import("./uninstall.ts") },
   restart: { summary: "restart the service", load: () => import("./restart.ts") },

@@ -60,6 +60,8 @@ export interface Surroundings {
   };
   /** What Claude Code says to the commands that it starts. */
   readonly claude: {
+    /** Its own name of the session. */
+    readonly sessionId: string | null;
     /** Its process. */
     readonly pid: number | null;
     /** The file whose exports its shells get; only at a session's start. */
@@ -215,6 +217,7 @@ function surroundings(get: Env): Surroundings {
       except: set("no_proxy") ?? set("NO_PROXY"),
     },
     claude: {
+      sessionId: set("CLAUDE_CODE_SESSION_ID"),
       pid: Number(get("CLAUDE_PID")) || null,
       envFile: set("CLAUDE_ENV_FILE"),
       isAttended: get("CLAUDE_CODE_SESSION_ATTENDED") !== "0",
