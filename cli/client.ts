@@ -1,6 +1,7 @@
 /** Talks to the bus over HTTP. The command line never opens the database and never speaks MCP. */
 import type { Path } from "../src/delivery.ts";
 import type { ErrorCode } from "../src/errors.ts";
+import { goDirectlyToThisMachine } from "../src/config.ts";
 import { CliError, EXIT } from "./verb.ts";
 import { createWatch, type Watch } from "./watch.ts";
 
@@ -82,6 +83,7 @@ export function createClient(
 ): Client {
   const { timeoutMs, silenceMs = SILENCE_MS } = options;
   const base = baseOf(options.url);
+  if (isHere(base)) goDirectlyToThisMachine();
   const headers: Record<string, string> = {
     "Content-Type": "application/json",
   };

@@ -168,6 +168,22 @@ export function loadClientConfig(flags: Flags = {}, get: Env = readEnv): Config 
   return loadConfig(flags, (name) => /^(HOST|PORT)$/.test(name) ? undefined : get(name));
 }
 
+/** Where the runtime looks for names that no proxy is asked for, in its own order. */
+const NO_PROXY = ["no_proxy", "NO_PROXY"] as const;
+const LOOPBACK_NAMES = "127.0.0.1,localhost,::1";
+
+/**
+ * Keeps this process's requests to its own machine away from any proxy: it could only refuse them, or
+ * ask a bus of its own. To be called before the first request.
+ */
+export function goDirectlyToThisMachine(): void {
+  for (const name of NO_PROXY) {
+    const others = Deno.env.get(name);
+    if (others?.endsWith(LOOPBACK_NAMES)) continue;
+    Deno.env.set(name, others ? `${others},${LOOPBACK_NAMES}` : LOOPBACK_NAMES);
+  }
+}
+
 /** An environment without the variables that are settings. */
 function withoutSettings(get: Env): Env {
   return (name) => /^(HOST|PORT|(AGENT_)?EVENT_BUS_.*)$/.test(name) ? undefined : get(name);
@@ -298,11 +314,14 @@ function hours(value: unknown): number {
   return number;
 }
 
-/** Beyond 10,000 characters Claude Code puts the text into a file instead of the model's context. */
+/**
+ * Beyond 10,000 characters Claude Code puts the text into a file instead of the model's context; in
+ * less than 1,000 not every message fits.
+ */
 function digestChars(value: unknown): number {
   const number = typeof value === "string" && /^[0-9]{1,5}$/.test(value) ? Number(value) : value;
-  if (typeof number !== "number" || !Number.isInteger(number) || number < 500 || number > 9000) {
-    throw new Error("a number of characters, from 500 to 9000, is expected");
+  if (typeof number !== "number" || !Number.isInteger(number) || number < 1000 || number > 9000) {
+    throw new Error("a number of characters, from 1000 to 9000, is expected");
   }
   return number;
 }

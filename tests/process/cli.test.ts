@@ -52,6 +52,15 @@ Deno.test(`${SUBJECT}: standard input that is not UTF-8 is refused, not publishe
   assert.deepEqual((await server.call("get_events")).events, []);
 });
 
+Deno.test(`${SUBJECT}: a proxy of the shell is not asked for this machine`, async () => {
+  using home = tempHome();
+  await using server = await serve({ home });
+  const nobody = "http://127.0.0.1:1";
+  const env = { EVENT_BUS_URL: server.url, HTTP_PROXY: nobody, http_proxy: nobody, NO_PROXY: "x" };
+  assert.equal((await run(["status"], { home, env })).code, 0);
+  assert.equal((await run(["status", "--url", "http://bus.example"], { home, env })).code, 3);
+});
+
 Deno.test(`${SUBJECT}: PORT and HOST of the shell do not move a client`, async () => {
   using home = tempHome();
   await using server = await serve({ home });
