@@ -51,6 +51,9 @@ const WAYS = {
     args: ["hook", "--wake"],
     asyncRewake: true,
     timeout: LISTEN_SECONDS,
+    // Otherwise model and human would read of a "Stop hook blocking error".
+    rewakeMessage: "event-bus:",
+    rewakeSummary: "A message on the event bus",
   }),
 };
 
