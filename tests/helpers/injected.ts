@@ -55,3 +55,19 @@ export function checkInjected(text: string, chars = 2000): void {
 export function shownIn(text: string): number[] {
   return [...text.matchAll(/^\[#([0-9]+) /gm)].map(([, id]) => Number(id));
 }
+
+/**
+ * Checks the answer to a hook against what Claude Code takes: nothing, or JSON that names the event and
+ * holds a harmless text for the model. Answers that text, or none.
+ */
+export function checkHookOutput(event: string, body: string, chars?: number): string {
+  if (body === "") return "";
+  const output = JSON.parse(body);
+  assert.deepEqual(Object.keys(output), ["hookSpecificOutput"]);
+  const { hookEventName, additionalContext, ...more } = output.hookSpecificOutput;
+  assert.equal(hookEventName, event, "anything else is an error that the user is shown");
+  assert.deepEqual(more, {});
+  assert.ok(typeof additionalContext === "string" && additionalContext !== "");
+  checkInjected(additionalContext, chars);
+  return additionalContext;
+}
