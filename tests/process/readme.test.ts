@@ -24,6 +24,7 @@ const EXERCISE: readonly [has: string, how: "run" | "task" | "setup" | "machines
   ["--consumer ci", "run"],
   ["event-bus delivery", "run"],
   ["event-bus webhook add", "run"],
+  ["event-bus doctor", "setup"],
   ["openssl rand", "machines"],
   ["export EVENT_BUS_URL=", "machines"],
   ["--header 'Authorization", "setup"],
