@@ -27,6 +27,8 @@ export interface NewEvent {
 export interface Event extends NewEvent {
   /** Strictly increasing, never reused once committed. */
   id: number;
+  /** When it was imported as history; null for what happened here. */
+  imported_at?: number | null;
 }
 
 /** The sender of an event that no session signed. */

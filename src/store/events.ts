@@ -188,7 +188,8 @@ interface Conditions {
   checked: [condition: string, ...values: (string | number)[]][];
 }
 
-function conditionsOf(filter: EventFilter): Conditions {
+/** A filter as conditions on rows of `event`. */
+export function conditionsOf(filter: EventFilter): Conditions {
   const equal: Conditions["equal"] = [];
   const checked: Conditions["checked"] = [];
   if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
@@ -210,6 +211,7 @@ function conditionsOf(filter: EventFilter): Conditions {
     checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
   }
   if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+  if (filter.not_imported === true) checked.push(["imported_at IS NULL"]);
   if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
   if (filter.shown !== undefined) checked.push(notShown(filter.shown));
   return { equal, checked };
@@ -244,12 +246,14 @@ const urgencyValues = ({ direct, channels, wake_on = [] }: Urgency): string[] =>
 
 const json = (values: readonly string[] | undefined): string => JSON.stringify(values);
 
-type EventRow = Omit<Event, "signal_level" | "tags"> & {
+/** An event as its row has it. */
+export type EventRow = Omit<Event, "signal_level" | "tags"> & {
   signal_level: number;
   tags: string | null;
 };
 
-function eventOf(row: EventRow): Event {
+/** The event of a row; what the row has beside it comes along. */
+export function eventOf<R extends EventRow>(row: R): Omit<R, "signal_level" | "tags"> & Event {
   return {
     ...row,
     signal_level: SIGNAL_LEVELS[row.signal_level] ?? "info",
