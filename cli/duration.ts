@@ -1,11 +1,11 @@
 /** Times as people write them on a command line. */
 import { usageError } from "./verb.ts";
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** `30s`, `10m`, `1h`, `500ms` or plain seconds, in milliseconds; throws a usage error. */
+/** `30s`, `10m`, `1h`, `90d`, `500ms` or plain seconds, in milliseconds; throws a usage error. */
 export function durationOf(option: string, text: string): number {
-  const [, number, unit = "s"] = text.match(/^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)?$/) ?? [];
+  const [, number, unit = "s"] = text.match(/^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)?$/) ?? [];
   if (number === undefined) {
     throw usageError(
       `Cannot use --${option} ${JSON.stringify(text)}: expected is a time such as 30s, 10m or 1h`,

@@ -19,6 +19,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   ack: { summary: "mark events as read", load: () => import("./ack.ts") },
   delivery: { summary: "tell who has an event", load: () => import("./delivery.ts") },
   "set-status": { summary: "say what a session is doing", load: () => import("./set_status.ts") },
+  token: { summary: "say who may call", load: () => import("./token.ts") },
   webhook: { summary: "have events sent to a URL", load: () => import("./webhook.ts") },
   notify: { summary: "notify the human", load: () => import("./notify.ts") },
   install: { summary: "install the service", load: () => import("./install.ts") },

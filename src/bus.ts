@@ -3,6 +3,7 @@
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
 import { type Bell, createBell } from "./bell.ts";
+import { createCredentials, type Credentials } from "./bus/credentials.ts";
 import { createSharing, type Sharing } from "./bus/sharing.ts";
 import { type Courier, createCourier } from "./courier.ts";
 import type { Path } from "./delivery.ts";
@@ -11,9 +12,12 @@ import type { EventFilter } from "./filter.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import type { SessionProcess } from "./session.ts";
 import type { Store } from "./store/open.ts";
+import type { Scope } from "./token.ts";
 
 export interface Bus {
   readonly store: Store;
+  /** The tokens that are valid now. */
+  readonly credentials: Credentials;
   readonly bell: Bell;
   readonly shared: Sharing;
   /** Rung when a webhook came, went, was paused or resumed: who sends to them looks only then. */
@@ -37,7 +41,7 @@ export interface Bus {
 
 /** What a bus is made of; the rest of it begins empty. */
 export type BusParts =
-  & Omit<Bus, "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks">
+  & Omit<Bus, "credentials" | "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks">
   & {
     courier?: Courier;
   };
@@ -47,6 +51,7 @@ export function createBus(parts: BusParts): Bus {
   return {
     courier: createCourier(),
     ...parts,
+    credentials: createCredentials(parts.store, parts.clock),
     bell,
     shared: createSharing(bell),
     webhookBell: createBell(),
@@ -64,6 +69,8 @@ export interface Peek {
 /** Who is calling, as the door found out; nothing here is the caller's own claim. */
 export interface Caller {
   readonly principal: string;
+  /** What it may do. */
+  readonly scopes: ReadonlySet<Scope>;
   /** On this very machine, with nothing in between. */
   readonly local: boolean;
   /** The address at the other end. */
@@ -76,6 +83,8 @@ export interface Caller {
   readonly progress?: () => void;
   /** Aborts when the caller leaves. */
   readonly signal?: AbortSignal;
+  /** Aborts when the token that it called with is over: what goes on for long ends then. */
+  readonly revoked?: AbortSignal;
 }
 
 /**

@@ -20,6 +20,18 @@ export interface Config {
   /** Names, beside loopback and addresses, under which the server may be called. */
   readonly allowed_hosts: readonly string[];
   readonly allowed_origins: readonly string[];
+  /** Whether callers of this machine need a token, too. */
+  readonly require_token: boolean;
+  /** Addresses of this machine from which a proxy calls whose `Tailscale-User-Login` is believed. */
+  readonly trusted_proxies: readonly string[];
+  /** A path under which the bus is served as well, such as `/event-bus`; empty for none. */
+  readonly base_path: string;
+  /** PEM files of the certificate (with its chain) and its key; both, or neither. */
+  readonly tls_cert: string | null;
+  readonly tls_key: string | null;
+  /** Whether who did what is kept, and where. */
+  readonly audit: boolean;
+  readonly auditLog: string;
   /** How long a webhook may fail before it is paused. */
   readonly webhook_give_up_hours: number;
   /** Where a client finds the bus: as configured, else the one on this machine. */
@@ -74,6 +86,12 @@ const SETTINGS = {
   token_file: { env: "EVENT_BUS_TOKEN_FILE", parse: text },
   allowed_hosts: { env: "EVENT_BUS_ALLOWED_HOSTS", parse: list },
   allowed_origins: { env: "EVENT_BUS_ALLOWED_ORIGINS", parse: list },
+  require_token: { env: "EVENT_BUS_REQUIRE_TOKEN", parse: yesOrNo },
+  trusted_proxies: { env: "EVENT_BUS_TRUSTED_PROXIES", parse: loopbackAddresses },
+  base_path: { env: "EVENT_BUS_BASE_PATH", parse: basePath },
+  tls_cert: { env: "EVENT_BUS_TLS_CERT", parse: text },
+  tls_key: { env: "EVENT_BUS_TLS_KEY", parse: text },
+  audit: { env: "EVENT_BUS_AUDIT", parse: yesOrNo },
   webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
   url: { env: "EVENT_BUS_URL", parse: url },
 } satisfies Record<string, Setting<unknown>>;
@@ -113,6 +131,7 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
   };
   const db = setting("db");
   const icon = setting("icon");
+  const fileAt = (path: string | undefined) => path === undefined ? null : atHome(path);
   const tokenFile = atHome(setting("token_file") ?? join(dataDir, "token"));
   return Object.freeze({
     host: setting("host") ?? "127.0.0.1",
@@ -120,12 +139,19 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     db: db === ":memory:" ? db : atHome(db ?? join(dataDir, "data.db")),
     log: atHome(setting("log") ?? join(dataDir, "event-bus.log")),
     log_level: setting("log_level") ?? "info",
-    icon: icon === undefined ? null : atHome(icon),
+    icon: fileAt(icon),
     machine: setting("machine") ?? Deno.hostname(),
     token_file: tokenFile,
     token: () => lookUp(get, "EVENT_BUS_TOKEN") ?? readToken(tokenFile),
     allowed_hosts: setting("allowed_hosts") ?? [],
     allowed_origins: setting("allowed_origins") ?? [],
+    require_token: setting("require_token") ?? false,
+    trusted_proxies: setting("trusted_proxies") ?? [],
+    base_path: setting("base_path") ?? "",
+    tls_cert: fileAt(setting("tls_cert")),
+    tls_key: fileAt(setting("tls_key")),
+    audit: setting("audit") ?? true,
+    auditLog: join(dataDir, "audit.log"),
     webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
     url: setting("url") ?? localUrl(file),
     dataDir,
@@ -170,7 +196,8 @@ function localUrl(file: Record<string, unknown>): string {
   const host = typeof file.host === "string" && !/^(0\.0\.0\.0|::)?$/.test(file.host)
     ? file.host
     : "127.0.0.1";
-  return `http://${host.includes(":") ? `[${host}]` : host}:${file.port ?? DEFAULT_PORT}`;
+  const scheme = file.tls_cert === undefined ? "http" : "https";
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${file.port ?? DEFAULT_PORT}`;
 }
 
 function surroundings(get: Env): Surroundings {
@@ -260,18 +287,26 @@ function hours(value: unknown): number {
   return number;
 }
 
-function logLevel(value: unknown): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === value);
-  if (level === undefined) throw new Error(`one of ${LOG_LEVELS.join(", ")} is expected`);
-  return level;
+function yesOrNo(value: unknown): boolean {
+  const known: Record<string, boolean> = { true: true, "1": true, false: false, "0": false };
+  const answer = Object.hasOwn(known, String(value)) ? known[String(value)] : undefined;
+  if (answer === undefined) throw new Error("true or false is expected");
+  return answer;
 }
 
-function list(value: unknown): readonly string[] {
-  const items = typeof value === "string" ? value.split(",").map((item) => item.trim()) : value;
-  if (!Array.isArray(items) || !items.every((item) => typeof item === "string")) {
-    throw new Error("a list of texts, or texts with commas between them, is expected");
+/** A proxy elsewhere could not be told from anybody who claims to be one. */
+function loopbackAddresses(value: unknown): readonly string[] {
+  const addresses = list(value);
+  if (!addresses.every((address) => /^(127(\.[0-9]{1,3}){3}|::1)$/.test(address))) {
+    throw new Error("addresses of this machine are expected, such as 127.0.0.1");
   }
-  return items.filter((item) => item !== "");
+  return addresses;
+}
+
+function basePath(value: unknown): string {
+  const path = text(value).replace(/\/+$/, "");
+  if (!/^(\/[\w.~-]+)*$/.test(path)) throw new Error("a path is expected, such as /event-bus");
+  return path;
 }
 
 function url(value: unknown): string {

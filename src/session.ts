@@ -25,6 +25,8 @@ export interface Session extends Presence {
   pid_start: string | null;
   /** Channels, beside its own, whose events concern it and wake it. */
   wake_on: readonly string[];
+  /** Who registered it, and alone may act as it; null, from before that was known, is anybody's. */
+  principal: string | null;
 }
 
 /** A process as its own machine knows it: numbers come round again, with another start. */

@@ -61,7 +61,7 @@ export function describeSession(
   said: { session_id: string; state?: SessionState | undefined; status?: string | undefined },
   call: Call,
 ): Session {
-  const session = speakerOf(bus, said.session_id);
+  const session = speakerOf(bus, said.session_id, call.caller);
   if (session === null) throw sessionNotFound({ session_id: said.session_id });
   heard(bus, session, call);
   setStatus(bus.store, session.id, call.now, {

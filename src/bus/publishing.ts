@@ -14,10 +14,10 @@ import { findDuplicate, findEvent } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import { findByDisplayId, findSession } from "../store/sessions.ts";
 import { append } from "./log.ts";
-import { heard } from "./speakers.ts";
+import { heard, senderOf } from "./speakers.ts";
 
 /** How long the same key from the same sender means the same event. */
-const DEDUPE_MS = 24 * 60 * 60 * 1000;
+export const DEDUPE_MS = 24 * 60 * 60 * 1000;
 
 export interface Publication {
   event_type: string;
@@ -56,7 +56,7 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   const { store } = bus;
   checkPayload(publication.payload);
   const session_id = publication.session_id || ANONYMOUS;
-  const sender = session_id === ANONYMOUS ? null : findSession(store, session_id);
+  const sender = session_id === ANONYMOUS ? null : senderOf(bus, session_id, call.caller);
   const ended_sender = sender !== null && sender.ended_at !== null ? sender : null;
   if (sender !== null && ended_sender === null) heard(bus, sender, call);
 

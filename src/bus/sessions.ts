@@ -28,7 +28,7 @@ import {
 } from "../store/sessions.ts";
 import { append } from "./log.ts";
 import { consumerOf, MAIN, standingOfMain, startAt } from "./positions.ts";
-import { sessionEnded, sessionNotFound } from "./speakers.ts";
+import { checkOwn, sessionEnded, sessionNotFound } from "./speakers.ts";
 
 export interface Registration {
   name: string;
@@ -62,8 +62,11 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     ? null
     : checkPrintable("client_id", registration.client_id);
   const { process = null } = registration;
-  const known = (clientId === null ? null : findByClient(store, machine, clientId)) ??
-    (process !== null && registration.goesOn ? findByProcess(store, machine, process) : null);
+  const { principal } = call.caller;
+  const known = (clientId === null ? null : findByClient(store, machine, clientId, principal)) ??
+    (process !== null && registration.goesOn
+      ? findByProcess(store, machine, process, principal)
+      : null);
   const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
   const where = {
     name: registration.name,
@@ -73,6 +76,8 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     last_seen: call.now,
     pid: process?.pid ?? known?.pid ?? null,
     pid_start: process === null ? known?.pid_start ?? null : process.start,
+    // One from before anybody's name was kept is from now on whoever's brings it back.
+    principal,
   };
 
   if (known !== null) {
@@ -183,13 +188,14 @@ function toUnregister(
   if (who.session_id !== undefined) {
     const session = findSession(bus.store, who.session_id);
     if (session === null) throw sessionNotFound({ session_id: who.session_id });
+    checkOwn(session, call.caller);
     return session;
   }
   if (who.client_id === undefined) {
     throw new BusError("invalid_argument", "Must provide either session_id or client_id");
   }
   const machine = machineOf(bus, who.machine, call);
-  const session = findByClient(bus.store, machine, who.client_id);
+  const session = findByClient(bus.store, machine, who.client_id, call.caller.principal);
   if (session === null) throw sessionNotFound({ client_id: who.client_id, machine });
   return session;
 }

@@ -1,16 +1,20 @@
 /** Every operation there is. A capability is added here, and every door has it. */
 import { ackEvents } from "./ack_events.ts";
+import { createToken } from "./create_token.ts";
 import { getDelivery } from "./get_delivery.ts";
 import { getDeliveryTimes } from "./get_delivery_times.ts";
 import { getEvents } from "./get_events.ts";
 import { listChannels } from "./list_channels.ts";
 import { listSessions } from "./list_sessions.ts";
+import { listTokens } from "./list_tokens.ts";
 import { listWebhooks } from "./list_webhooks.ts";
 import { notify } from "./notify.ts";
 import type { Operation } from "./operation.ts";
 import { publishEvent } from "./publish_event.ts";
 import { registerSession } from "./register_session.ts";
 import { registerWebhook } from "./register_webhook.ts";
+import { revokeToken } from "./revoke_token.ts";
+import { rotateToken } from "./rotate_token.ts";
 import { setStatus } from "./set_status.ts";
 import { setWebhookActive } from "./set_webhook_active.ts";
 import { testWebhook } from "./test_webhook.ts";
@@ -34,4 +38,8 @@ export const OPERATIONS: readonly Operation[] = [
   setWebhookActive,
   unregisterWebhook,
   testWebhook,
+  createToken,
+  listTokens,
+  rotateToken,
+  revokeToken,
 ];

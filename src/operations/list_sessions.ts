@@ -36,6 +36,7 @@ export const listSessions = operation({
     reachable_by: z.array(z.string()),
   })),
   annotations: READS,
+  scope: "read",
   tool: true,
   writes: false,
   endsTheGone: true,

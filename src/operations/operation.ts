@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Bus, Call } from "../bus.ts";
 import { BusError } from "../errors.ts";
+import type { Scope } from "../token.ts";
 import { errorsOf } from "./refusal.ts";
 
 /** What a client may assume about a tool before it calls it, as MCP names it. */
@@ -35,6 +36,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   input: I;
   output: O;
   annotations: Annotations;
+  /** What a caller must be allowed to do. */
+  scope: Scope;
   /** Whether models see it as a tool; the others are for scripts. */
   tool: boolean;
   /** Whether a call with this input changes the log, a session or a position. */
@@ -65,6 +68,7 @@ export interface Operation {
   readonly title: string;
   readonly description: string;
   readonly annotations: Annotations;
+  readonly scope: Scope;
   readonly tool: boolean;
   readonly endsTheGone: boolean;
   /** The JSON Schemas of input and output, as tools and `/openapi.json` show them. */
@@ -83,13 +87,14 @@ export interface Operation {
 export function operation<I extends z.ZodObject, O extends z.ZodType>(
   definition: Definition<I, O>,
 ): Operation {
-  const { name, title, description, annotations, tool, input, output, writes } = definition;
+  const { name, title, description, annotations, scope, tool, input, output, writes } = definition;
   const inputSchema = schemaOf(input, "input");
   return {
     name,
     title,
     description,
     annotations,
+    scope,
     tool,
     endsTheGone: definition.endsTheGone ?? false,
     inputSchema,

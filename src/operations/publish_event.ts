@@ -49,6 +49,7 @@ export const publishEvent = operation({
     hint: z.string().optional(),
   }),
   annotations: APPENDS,
+  scope: "publish",
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -20,6 +20,7 @@ export const setStatus = operation({
     state: z.enum(SESSION_STATES).nullable(),
   }),
   annotations: SETS,
+  scope: "publish",
   tool: true,
   writes: true,
   run(bus, input, call) {

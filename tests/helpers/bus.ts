@@ -5,6 +5,7 @@ import { BusError } from "../../src/errors.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { perform } from "../../src/operations/perform.ts";
 import { openStore } from "../../src/store/open.ts";
+import { EVERY_SCOPE } from "../../src/token.ts";
 
 export interface TestBus extends Bus, Disposable {
   /** Moves the clock, in milliseconds. */
@@ -25,12 +26,14 @@ export interface TestBus extends Bus, Disposable {
 
 export const LOCAL: Caller = {
   principal: "loopback",
+  scopes: EVERY_SCOPE,
   local: true,
   peer: "127.0.0.1",
   path: "http",
 };
 export const REMOTE: Caller = {
   principal: "token",
+  scopes: EVERY_SCOPE,
   local: false,
   peer: "100.64.0.7",
   path: "http",

@@ -47,6 +47,10 @@ Deno.test("POST /v1/<operation>: every operation answers there with its own resu
     test_webhook: [{ webhook_id: 1 }, "success"],
     unregister_webhook: [{ webhook_id: 1 }, "success"],
     notify: [{ title: "t", message: "m" }, "success"],
+    create_token: [{ name: "laptop" }, "token"],
+    list_tokens: [{}, "0"],
+    rotate_token: [{ name: "laptop" }, "token"],
+    revoke_token: [{ name: "laptop" }, "success"],
     unregister_session: [{ session_id }, "success"],
   };
   assert.deepEqual(Object.keys(calls).sort(), OPERATIONS.map(({ name }) => name).sort());

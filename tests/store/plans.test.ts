@@ -101,6 +101,10 @@ async function exercise(bus: TestBus): Promise<Statements> {
   await call("set_webhook_active", { webhook_id, active: false });
   await call("unregister_webhook", { webhook_id });
   await call("notify", { title: "t", message: "m" });
+  await call("create_token", { name: "laptop" });
+  await call("list_tokens");
+  await call("rotate_token", { name: "laptop" });
+  await call("revoke_token", { name: "laptop" });
   await call("unregister_session", { client_id: "you" });
 
   // It goes out into the world; `send` runs what that does in the database.
@@ -168,6 +172,11 @@ const SELDOM: readonly [operations: readonly string[], step: RegExp, why: string
   ],
   [["get_delivery"], /^SCAN session$/, "who lived when an event came"],
   [["get_delivery"], /^USE TEMP B-TREE FOR ORDER BY$/, "the moves over one event"],
+  [
+    ["create_token", "list_tokens", "rotate_token", "revoke_token"],
+    /^SCAN token$/,
+    "all of them, held in memory and read when one changes",
+  ],
   [
     ["list_sessions"],
     /^(SCAN session|USE TEMP B-TREE FOR ORDER BY)$/,

@@ -20,7 +20,8 @@ interface OldSession {
 
 /** A session under way from the original to us. */
 interface Moving
-  extends Omit<Session, keyof Presence | "start_id" | "pid" | "pid_start" | "wake_on"> {
+  extends
+    Omit<Session, keyof Presence | "start_id" | "pid" | "pid_start" | "wake_on" | "principal"> {
   old: OldSession;
 }
 
