@@ -287,6 +287,20 @@ function hours(value: unknown): number {
   return number;
 }
 
+function logLevel(value: unknown): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === value);
+  if (level === undefined) throw new Error(`one of ${LOG_LEVELS.join(", ")} is expected`);
+  return level;
+}
+
+function list(value: unknown): readonly string[] {
+  const items = typeof value === "string" ? value.split(",").map((item) => item.trim()) : value;
+  if (!Array.isArray(items) || !items.every((item) => typeof item === "string")) {
+    throw new Error("a list of texts, or texts with commas between them, is expected");
+  }
+  return items.filter((item) => item !== "");
+}
+
 function yesOrNo(value: unknown): boolean {
   const known: Record<string, boolean> = { true: true, "1": true, false: false, "0": false };
   const answer = Object.hasOwn(known, String(value)) ? known[String(value)] : undefined;
