@@ -13,3 +13,16 @@ export function durationOf(option: string, text: string): number {
   }
   return Number(number) * UNITS[unit as keyof typeof UNITS];
 }
+
+/** A moment in the past, as a time before `now` or a date, in ISO 8601; throws a usage error. */
+export function sinceOf(option: string, text: string, now: number): string {
+  const days = text.match(/^([0-9]{1,6})d$/)?.[1];
+  if (days !== undefined) return new Date(now - Number(days) * 24 * UNITS.h).toISOString();
+  const isDate = /^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$/.test(text);
+  const at = isDate ? Date.parse(text.replace(" ", "T")) : NaN;
+  if (!Number.isNaN(at)) return new Date(at).toISOString();
+  if (isDate) {
+    throw usageError(`Cannot use --${option} ${JSON.stringify(text)}: there is no such day`);
+  }
+  return new Date(now - durationOf(option, text)).toISOString();
+}

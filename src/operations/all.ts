@@ -1,9 +1,13 @@
 /** Every operation there is. A capability is added here, and every door has it. */
 import { ackEvents } from "./ack_events.ts";
+import { backup } from "./backup.ts";
+import { exportEvents } from "./export_events.ts";
 import { createToken } from "./create_token.ts";
 import { getDelivery } from "./get_delivery.ts";
 import { getDeliveryTimes } from "./get_delivery_times.ts";
 import { getEvents } from "./get_events.ts";
+import { importDatabase } from "./import_database.ts";
+import { importEvents } from "./import_events.ts";
 import { listChannels } from "./list_channels.ts";
 import { listSessions } from "./list_sessions.ts";
 import { listTokens } from "./list_tokens.ts";
@@ -38,6 +42,10 @@ export const OPERATIONS: readonly Operation[] = [
   setWebhookActive,
   unregisterWebhook,
   testWebhook,
+  backup,
+  exportEvents,
+  importEvents,
+  importDatabase,
   createToken,
   listTokens,
   rotateToken,
