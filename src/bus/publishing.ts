@@ -61,7 +61,7 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   if (sender !== null && ended_sender === null) heard(bus, sender, call);
 
   const { dedupe_key } = publication;
-  const by = { session_id, principal: call.caller.principal };
+  const by = { session_id, principal: sender === null ? call.caller.principal : null };
   const first = dedupe_key === undefined
     ? null
     : findDuplicate(store, dedupe_key, by, call.now - DEDUPE_MS);
