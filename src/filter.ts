@@ -86,6 +86,7 @@ function wasShown(event: Event, { from, through, filter }: Shown): boolean {
 }
 
 function isUrgent(event: Event, { direct, channels, wake_on }: Urgency): boolean {
+  if (event.quiet) return false;
   return event.channel === direct || wake_on?.includes(event.channel) === true ||
     (event.signal_level === "actionable" && channels.includes(event.channel));
 }

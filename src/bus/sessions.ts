@@ -103,6 +103,7 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     status: null,
     status_at: null,
     wake_on: [],
+    prompted_at: null,
   };
   insertSession(store, session);
   const cursor = append(bus, {
