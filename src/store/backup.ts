@@ -98,9 +98,8 @@ function realPath(path: string): string {
 }
 
 function copy(from: string, to: string): Promise<Facts> {
-  const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
-  const thread = new Worker(url, { type: "module" });
-  URL.revokeObjectURL(url);
+  const source = `data:text/javascript,${encodeURIComponent(worker)}`;
+  const thread = new Worker(source, { type: "module" });
   return new Promise<Facts>((resolve, reject) => {
     thread.onmessage = ({ data: { facts, failure } }) =>
       failure === undefined ? resolve(facts) : reject(new Error(failure));

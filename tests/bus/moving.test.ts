@@ -3,6 +3,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { tip } from "../../src/store/events.ts";
+import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
+import delivery_0002 from "../../src/store/migrations/0002_delivery.sql" with { type: "text" };
+import hooks_0003 from "../../src/store/migrations/0003_hooks.sql" with { type: "text" };
+import archive_0004 from "../../src/store/migrations/0004_archive.sql" with { type: "text" };
+import tokens_0005 from "../../src/store/migrations/0005_tokens.sql" with { type: "text" };
+import { APPLICATION_ID } from "../../src/store/open.ts";
 import { REMOTE, START, type TestBus, testBus } from "../helpers/bus.ts";
 import { tempHome } from "../helpers/home.ts";
 import {
@@ -157,7 +163,9 @@ Deno.test("import: logs that went on apart after a restore lose nothing to equal
 Deno.test("import into a bus in use: history keeps time, sender and channel under new ids, and threads hold", async () => {
   using from = await lived();
   using to = testBus();
-  for (let n = 0; n < 10; n++) await to.call("publish_event", { event_type: "own", payload: "" });
+  for (let n = 0; n < 10; n++) {
+    await to.call("publish_event", { event_type: "own", payload: String(n) });
+  }
   to.pass(5000);
   const whole = await exported(from);
   await importInto(to, whole);
@@ -222,11 +230,10 @@ Deno.test("imported history is not counted as dealt with when a position is set 
   await to.call("register_session", { name: "me", client_id: "me", machine: "m", cwd: "/w/r" });
   await importInto(to, await exported(from));
   await to.call("ack_events", { session_id: "me", cursor: String(tip(to.store)) });
-  const [{ count, filter }] = to.store.db.prepare("SELECT count, filter FROM delivery").all() as {
-    count: number;
-    filter: string;
-  }[];
-  assert.deepEqual([count, filter], [0, '{"not_imported":true}']);
+  const moves = to.store.db.prepare("SELECT count, filter FROM delivery").all();
+  assert.deepEqual(moves.map((move) => ({ ...move })), [
+    { count: 0, filter: '{"not_imported":true}' },
+  ]);
 });
 
 Deno.test("import: a session whose id is taken here stays who it is; a taken display id is replaced", async () => {
@@ -306,7 +313,15 @@ Deno.test("export: every column of an event and of who a session is, is in its l
     Object.keys(events[0] ?? {}).filter((name) => name !== "kind").sort(),
   );
   // What it is doing, and as which process, is over when its log has moved.
-  const passing = ["state", "state_at", "status", "status_at", "pid", "pid_start"];
+  const passing = [
+    "state",
+    "state_at",
+    "status",
+    "status_at",
+    "pid",
+    "pid_start",
+    "prompted_at",
+  ];
   assert.deepEqual(
     columns("session").filter((name) => !passing.includes(name))
       .map((name) => name === "id" ? "session_id" : name).sort(),
@@ -371,6 +386,53 @@ for (const version of [1, 2, 3, 4, 5] as const satisfies OriginalVersion[]) {
     assert.deepEqual(here.slice(1), there, "the same as when it is carried over");
   });
 }
+
+/** What each schema of ours added to the one before. */
+const SCHEMAS = [log_0001, delivery_0002, hooks_0003, archive_0004, tokens_0005];
+
+for (const [before, _] of SCHEMAS.entries()) {
+  const version = before + 1;
+  Deno.test(`import_database: a database of ours, schema ${version}, twice`, async () => {
+    using home = tempHome();
+    const path = join(home.path, "old.db");
+    const db = new DatabaseSync(path);
+    for (const sql of SCHEMAS.slice(0, version)) db.exec(sql);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version};
+      INSERT INTO event (event_type, payload, channel, session_id, at, signal_level, tags) VALUES
+        ('note', 'one', 'all', 'me', 5, 1, '["a"]'), ('note', 'two', 'all', 'me', 6, 2, NULL);
+      INSERT INTO session (id, display_id, name, machine, cwd, repo, registered_at, last_seen)
+        VALUES ('me', 'bold-cat', 'me', 'home', '/w/r', 'r', 1, 1)`);
+    db.close();
+    using bus = testBus();
+    await bus.call("publish_event", { event_type: "own", payload: "" });
+    const sum = { imported: 2, known: 0, sessions_imported: 1, sessions_known: 0 };
+    assert.deepEqual(await bus.call("import_database", { path }), sum);
+    const again = { imported: 0, known: 2, sessions_imported: 0, sessions_known: 1 };
+    assert.deepEqual(await bus.call("import_database", { path }), again);
+    const { events } = await bus.call("get_events", { order: "asc", cursor: "1" });
+    assert.deepEqual(
+      events.map((
+        { payload, timestamp, signal_level, tags }: Json,
+      ) => [payload, timestamp, signal_level, tags]),
+      [
+        ["one", "1970-01-01T00:00:00.005Z", "info", ["a"]],
+        ["two", "1970-01-01T00:00:00.006Z", "actionable", undefined],
+      ],
+    );
+  });
+}
+
+Deno.test("import_database: a backup and an export of the same log are the same", async () => {
+  using home = tempHome();
+  using from = testBus(join(home.path, "data.db"));
+  await from.call("register_session", { name: "a", client_id: "a", machine: "far" });
+  const path = join(home.path, "copy.db");
+  await from.call("backup", { path });
+  using to = testBus();
+  assert.equal((await importInto(to, await exported(from))).imported, 1);
+  const { imported, known } = await to.call("import_database", { path });
+  assert.deepEqual([imported, known], [0, 1]);
+});
 
 /** The original's server goes on. */
 function grow(path: string): void {

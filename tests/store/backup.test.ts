@@ -19,8 +19,9 @@ async function busIn(home: Home, events = 3) {
 }
 
 async function publish(bus: ReturnType<typeof testBus>, count: number): Promise<void> {
+  const first = tip(bus.store);
   for (let n = 0; n < count; n++) {
-    await bus.call("publish_event", { event_type: "t", payload: "p" });
+    await bus.call("publish_event", { event_type: "t", payload: `${first + n}` });
   }
 }
 
