@@ -112,8 +112,8 @@ export function insertMoved(
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
        (id, event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
-        principal, reply_to, dedupe_key, origin, origin_id, imported_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        principal, reply_to, dedupe_key, repeats, quiet, origin, origin_id, imported_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     id,
     event.event_type,
@@ -128,6 +128,8 @@ export function insertMoved(
     event.principal,
     event.reply_to,
     event.dedupe_key,
+    event.repeats ?? 0,
+    event.quiet ? 1 : 0,
     event.origin,
     event.origin_id,
     event.imported_at ?? null,

@@ -106,10 +106,21 @@ async function exercise(bus: TestBus): Promise<Statements> {
   await call("rotate_token", { name: "laptop" });
   await call("revoke_token", { name: "laptop" });
   await call("unregister_session", { client_id: "you" });
+  const { version, log, lines } = await call("export_events", { since: "2026-01-01T00:00:00Z" });
+  const sessions = await call("export_events", { kind: "session", after: "m" });
+  const other = lines.slice(0, 3).map((line: object) => ({
+    ...line,
+    reply_to: 1,
+    payload: "other",
+  }));
+  await call("import_events", { version, log, lines: [...other, ...sessions.lines] });
+  const renamed = sessions.lines.map((line: object) => ({ ...line, session_id: "elsewhere" }));
+  await call("import_events", { version, log, lines: renamed });
 
-  // It goes out into the world; `send` runs what that does in the database.
+  // They go out into the world; `send` and `import_events` run what they do in the database.
   const left = OPERATIONS.filter(({ name }) => !done.has(name)).map(({ name }) => name);
-  assert.deepEqual(left, ["test_webhook"], "every operation is exercised");
+  const outside = ["test_webhook", "backup", "import_database"];
+  assert.deepEqual(left, outside, "every operation is exercised");
   return statements;
 }
 
