@@ -2,6 +2,7 @@
  * The bus: the log, the bell, and the few things of the outside world that the rules need. The
  * rules themselves are plain synchronous functions in `src/bus/`, one file per noun.
  */
+import type { Archive } from "./archive.ts";
 import { type Bell, createBell } from "./bell.ts";
 import { createCredentials, type Credentials } from "./bus/credentials.ts";
 import { createSharing, type Sharing } from "./bus/sharing.ts";
@@ -16,6 +17,8 @@ import type { Scope } from "./token.ts";
 
 export interface Bus {
   readonly store: Store;
+  /** Where events go that leave the log; null when they cannot, as there is no folder for them. */
+  readonly archive: Archive | null;
   /** The tokens that are valid now. */
   readonly credentials: Credentials;
   readonly bell: Bell;
@@ -41,14 +44,19 @@ export interface Bus {
 
 /** What a bus is made of; the rest of it begins empty. */
 export type BusParts =
-  & Omit<Bus, "credentials" | "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks">
+  & Omit<
+    Bus,
+    "archive" | "credentials" | "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks"
+  >
   & {
     courier?: Courier;
+    archive?: Archive | null;
   };
 
 export function createBus(parts: BusParts): Bus {
   const bell = createBell();
   return {
+    archive: null,
     courier: createCourier(),
     ...parts,
     credentials: createCredentials(parts.store, parts.clock),

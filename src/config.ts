@@ -32,6 +32,8 @@ export interface Config {
   /** Whether who did what is kept, and where. */
   readonly audit: boolean;
   readonly auditLog: string;
+  /** After so many milliseconds events go to the archive; null is never. */
+  readonly retention: number | null;
   /** How long a webhook may fail before it is paused. */
   readonly webhook_give_up_hours: number;
   /** Where a client finds the bus: as configured, else the one on this machine. */
@@ -92,6 +94,7 @@ const SETTINGS = {
   tls_cert: { env: "EVENT_BUS_TLS_CERT", parse: text },
   tls_key: { env: "EVENT_BUS_TLS_KEY", parse: text },
   audit: { env: "EVENT_BUS_AUDIT", parse: yesOrNo },
+  retention: { env: "EVENT_BUS_RETENTION", parse: retention },
   webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
   url: { env: "EVENT_BUS_URL", parse: url },
 } satisfies Record<string, Setting<unknown>>;
@@ -152,6 +155,7 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     tls_key: fileAt(setting("tls_key")),
     audit: setting("audit") ?? true,
     auditLog: join(dataDir, "audit.log"),
+    retention: setting("retention") ?? null,
     webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
     url: setting("url") ?? localUrl(file),
     dataDir,
@@ -285,6 +289,16 @@ function hours(value: unknown): number {
     throw new Error("a number of hours, more than 0 and at most a year, is expected");
   }
   return number;
+}
+
+/** A day is the least: for so long a dedupe key means the same event. A century is as good as never. */
+function retention(value: unknown): number | null {
+  if (value === "off") return null;
+  const days = Number(/^([0-9]{1,5})d$/.exec(String(value))?.[1] ?? NaN);
+  if (!(days >= 1 && days <= 36_600)) {
+    throw new Error("a number of days such as 90d, at least 1d, or off is expected");
+  }
+  return days * 24 * 60 * 60 * 1000;
 }
 
 function logLevel(value: unknown): LogLevel {

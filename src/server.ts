@@ -1,6 +1,7 @@
 /** Starts the server. The only place where things are wired. */
 import { getLogger } from "@logtape/logtape";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { createArchive } from "./archive.ts";
 import { VERSION } from "./build.ts";
 import { type Bus, type Caller, createBus } from "./bus.ts";
 import type { Config } from "./config.ts";
@@ -18,6 +19,7 @@ import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
 import { hasTokens, setTokenUsed } from "./store/tokens.ts";
 import { EVERY_SCOPE } from "./token.ts";
+import { startUpkeep } from "./upkeep.ts";
 import { startWebhooks } from "./webhooks.ts";
 
 export interface RunningServer {
@@ -62,6 +64,7 @@ export function startServer(config: Config): RunningServer {
   }
   const bus = createBus({
     store,
+    archive: config.db === ":memory:" ? null : createArchive(join(dirname(config.db), "archive")),
     desktop: createDesktop({
       platform: Deno.build.os,
       icon: config.icon,
@@ -93,6 +96,7 @@ export function startServer(config: Config): RunningServer {
   });
   serve((request, peer) => app.fetch(request, { peer }));
   const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
+  const upkeep = startUpkeep(bus, config.retention, SERVER);
   const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
   void everyMinute(bus);
 
@@ -112,6 +116,7 @@ export function startServer(config: Config): RunningServer {
       await Promise.all([
         Promise.race([server.shutdown(), limit.promise]),
         webhooks.close(CLOSE_MS),
+        upkeep.close(),
       ]);
       clearTimeout(late);
       // A full disk must not keep the database and the log from being closed.

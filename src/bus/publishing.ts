@@ -10,7 +10,7 @@ import {
   type SignalLevel,
 } from "../event.ts";
 import type { Session } from "../session.ts";
-import { findDuplicate, findEvent } from "../store/events.ts";
+import { findDuplicate, findEvent, whyAbsent } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import { findByDisplayId, findSession } from "../store/sessions.ts";
 import { maskSecrets } from "../secrets.ts";
@@ -155,7 +155,7 @@ export function resolveChannel(store: Store, name: string) {
 function askedBy(store: Store, id: number): Event {
   const asked = findEvent(store, id);
   if (asked !== null) return asked;
-  throw new BusError("not_found", `Cannot reply to event ${id}: there is none`, { reply_to: id });
+  throw new BusError("not_found", `Cannot reply to event ${id}: ${whyAbsent(store, id)}`, { reply_to: id });
 }
 
 /** A reply goes to the asker; to where the question was when nobody, or oneself, asked it. */

@@ -3,6 +3,7 @@ import { ackEvents } from "./ack_events.ts";
 import { backup } from "./backup.ts";
 import { exportEvents } from "./export_events.ts";
 import { createToken } from "./create_token.ts";
+import { getArchivedEvents } from "./get_archived_events.ts";
 import { getDelivery } from "./get_delivery.ts";
 import { getDeliveryTimes } from "./get_delivery_times.ts";
 import { getEvents } from "./get_events.ts";
@@ -14,11 +15,13 @@ import { listTokens } from "./list_tokens.ts";
 import { listWebhooks } from "./list_webhooks.ts";
 import { notify } from "./notify.ts";
 import type { Operation } from "./operation.ts";
+import { prune } from "./prune.ts";
 import { publishEvent } from "./publish_event.ts";
 import { registerSession } from "./register_session.ts";
 import { registerWebhook } from "./register_webhook.ts";
 import { revokeToken } from "./revoke_token.ts";
 import { rotateToken } from "./rotate_token.ts";
+import { searchEvents } from "./search_events.ts";
 import { setStatus } from "./set_status.ts";
 import { setWebhookActive } from "./set_webhook_active.ts";
 import { testWebhook } from "./test_webhook.ts";
@@ -31,6 +34,7 @@ export const OPERATIONS: readonly Operation[] = [
   listChannels,
   publishEvent,
   getEvents,
+  searchEvents,
   ackEvents,
   setStatus,
   unregisterSession,
@@ -42,6 +46,8 @@ export const OPERATIONS: readonly Operation[] = [
   setWebhookActive,
   unregisterWebhook,
   testWebhook,
+  prune,
+  getArchivedEvents,
   backup,
   exportEvents,
   importEvents,

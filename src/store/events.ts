@@ -67,6 +67,11 @@ export function tip(store: Store): number {
   return row?.seq ?? 0;
 }
 
+/** Why there is no event of an id: none was given it so far, or it has left the log. */
+export function whyAbsent(store: Store, id: number): string {
+  return id > tip(store) ? "there is none" : "it is in the archive, or was never here";
+}
+
 /** What an event weighs beside its payload, about. */
 const ENVELOPE_BYTES = 300;
 
