@@ -53,7 +53,8 @@ export function headerOf(bytes: Uint8Array): Member | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const size = view.getUint32(16, true);
   const [first, last] = [Number(view.getBigUint64(20, true)), Number(view.getBigUint64(28, true))];
-  return size > HEADER_BYTES && first <= last ? { size, first, last } : null;
+  const isSane = size > HEADER_BYTES && size <= MAX_TEXT_BYTES && first <= last;
+  return isSane ? { size, first, last } : null;
 }
 
 /** The text of a member; rejects when it is damaged. */

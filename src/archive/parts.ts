@@ -11,21 +11,25 @@ export interface Part {
 /** Walks from member to member; where one is torn, to the next that can be recognised. */
 export async function partsIn(file: Deno.FsFile, size: number): Promise<Part[]> {
   const parts: Part[] = [];
-  let at = 0;
-  let torn = false;
-  while (at < size) {
-    const member = headerOf(await bytesAt(file, at, HEADER_BYTES));
-    if (member !== null && at + member.size <= size) {
-      parts.push({ at, member });
-      at += member.size;
-      torn = false;
-      continue;
-    }
-    if (!torn) parts.push({ at, member: null });
-    torn = true;
-    at = await nextHeader(file, at + 1, size);
+  let isTorn = false;
+  for (let at = 0; at < size;) {
+    const member = await memberAt(file, at, size);
+    if (member !== null || !isTorn) parts.push({ at, member });
+    isTorn = member === null;
+    at = member === null ? await nextHeader(file, at + 1, size) : at + member.size;
   }
   return parts;
+}
+
+/**
+ * The member that begins here; null when there is none. Its length is believed when another follows
+ * there. Else it is looked into: a crash may have cut it off, and what came later stands within it.
+ */
+async function memberAt(file: Deno.FsFile, at: number, size: number): Promise<Member | null> {
+  const member = headerOf(await bytesAt(file, at, HEADER_BYTES));
+  if (member === null || at + member.size > size) return null;
+  if (headerOf(await bytesAt(file, at + member.size, HEADER_BYTES)) !== null) return member;
+  return await eventsOf(file, { at, member }) === null ? null : member;
 }
 
 const WINDOW_BYTES = 64 * 1024;
