@@ -28,7 +28,7 @@ import { filterOf } from "./reading.ts";
 import { consumerOfWebhook, filterOfWebhook } from "./webhooks.ts";
 
 /** One step holds nobody else up for longer than a few readings do. */
-const STEP = { limit: 1000, maxBytes: 1024 * 1024 };
+const STEP = { limit: 500, maxBytes: 1024 * 1024 };
 /** What one step takes from the tables beside the log. */
 const MAX_ROWS = 5000;
 const MAX_SESSIONS = 100;

@@ -37,6 +37,7 @@ Deno.test("POST /v1/<operation>: every operation answers there with its own resu
     list_channels: [{}, "0"],
     publish_event: [{ event_type: "t", payload: "p" }, "event_id"],
     get_events: [{ session_id }, "events"],
+    search_events: [{ query: "p" }, "events"],
     ack_events: [{ session_id, cursor: "1" }, "cursor"],
     set_status: [{ session_id, status: "s" }, "status"],
     get_delivery: [{ event_id: 1 }, "audience"],
@@ -51,6 +52,8 @@ Deno.test("POST /v1/<operation>: every operation answers there with its own resu
     list_tokens: [{}, "0"],
     rotate_token: [{ name: "laptop" }, "token"],
     revoke_token: [{ name: "laptop" }, "success"],
+    prune: [{ older_than_seconds: 60, dry_run: true }, "held_by"],
+    get_archived_events: [{}, "damaged"],
     unregister_session: [{ session_id }, "success"],
   };
   assert.deepEqual(Object.keys(calls).sort(), OPERATIONS.map(({ name }) => name).sort());
