@@ -48,6 +48,7 @@ const EXIT_OF: Record<ErrorCode, number> = {
   session_ended: EXIT.refused,
   conflict: EXIT.refused,
   too_large: EXIT.refused,
+  too_many: EXIT.refused,
   unsupported_media_type: EXIT.refused,
   caller_left: EXIT.refused,
   unavailable: EXIT.refused,

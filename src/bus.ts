@@ -10,6 +10,7 @@ import { type Courier, createCourier } from "./courier.ts";
 import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
 import type { EventFilter } from "./filter.ts";
+import { createLimits, DEFAULT_LIMITS, type Limits, type LimitValues } from "./limits.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import type { SessionProcess } from "./session.ts";
 import type { Store } from "./store/open.ts";
@@ -27,6 +28,9 @@ export interface Bus {
   readonly webhookBell: Bell;
   readonly courier: Courier;
   readonly desktop: Desktop;
+  readonly limits: Limits;
+  /** Whether known credentials are masked before they are stored. */
+  readonly masksSecrets: boolean;
   readonly readers: Readers;
   /** What was last shown without being marked, by consumer; an acknowledgement goes by it. */
   readonly peeks: Map<string, Peek>;
@@ -46,10 +50,21 @@ export interface Bus {
 export type BusParts =
   & Omit<
     Bus,
-    "archive" | "credentials" | "bell" | "shared" | "webhookBell" | "courier" | "readers" | "peeks"
+    | "archive"
+    | "credentials"
+    | "bell"
+    | "shared"
+    | "webhookBell"
+    | "courier"
+    | "limits"
+    | "masksSecrets"
+    | "readers"
+    | "peeks"
   >
   & {
     courier?: Courier;
+    limits?: LimitValues;
+    masksSecrets?: boolean;
     archive?: Archive | null;
   };
 
@@ -58,7 +73,9 @@ export function createBus(parts: BusParts): Bus {
   return {
     archive: null,
     courier: createCourier(),
+    masksSecrets: true,
     ...parts,
+    limits: createLimits(parts.limits ?? DEFAULT_LIMITS, parts.clock),
     credentials: createCredentials(parts.store, parts.clock),
     bell,
     shared: createSharing(bell),

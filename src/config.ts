@@ -5,6 +5,7 @@
  */
 import { join, resolve } from "node:path";
 import { BusError } from "./errors.ts";
+import { DEFAULT_LIMITS, type LimitValues } from "./limits.ts";
 
 export interface Config {
   readonly host: string;
@@ -34,6 +35,10 @@ export interface Config {
   readonly auditLog: string;
   /** After so many milliseconds events go to the archive; null is never. */
   readonly retention: number | null;
+  /** How much one session or principal may ask; see `limits.ts`. */
+  readonly limits: LimitValues;
+  /** Whether known credentials are masked before they are stored. */
+  readonly mask_secrets: boolean;
   /** How long a webhook may fail before it is paused. */
   readonly webhook_give_up_hours: number;
   /** Where a client finds the bus: as configured, else the one on this machine. */
@@ -95,6 +100,8 @@ const SETTINGS = {
   tls_key: { env: "EVENT_BUS_TLS_KEY", parse: text },
   audit: { env: "EVENT_BUS_AUDIT", parse: yesOrNo },
   retention: { env: "EVENT_BUS_RETENTION", parse: retention },
+  limits: { env: "EVENT_BUS_LIMITS", parse: limits },
+  mask_secrets: { env: "EVENT_BUS_MASK_SECRETS", parse: yesOrNo },
   webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
   url: { env: "EVENT_BUS_URL", parse: url },
 } satisfies Record<string, Setting<unknown>>;
@@ -156,6 +163,8 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     audit: setting("audit") ?? true,
     auditLog: join(dataDir, "audit.log"),
     retention: setting("retention") ?? null,
+    limits: { ...DEFAULT_LIMITS, ...setting("limits") },
+    mask_secrets: setting("mask_secrets") ?? true,
     webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
     url: setting("url") ?? localUrl(file),
     dataDir,
@@ -299,6 +308,25 @@ function retention(value: unknown): number | null {
     throw new Error("a number of days such as 90d, at least 1d, or off is expected");
   }
   return days * 24 * 60 * 60 * 1000;
+}
+
+/** In the config file an object of numbers; else `name=number` with commas between. */
+function limits(value: unknown): Partial<LimitValues> {
+  const given = typeof value === "string"
+    ? Object.fromEntries(value.split(",").map((one) => one.split("=").map((part) => part.trim())))
+    : value;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new Error("limits by name are expected, such as session_waits=20");
+  }
+  return Object.fromEntries(
+    Object.entries(given).map(([name, text]) => {
+      const number = typeof text === "string" && /^[0-9]{1,12}$/.test(text) ? Number(text) : text;
+      if (!Object.hasOwn(DEFAULT_LIMITS, name) || typeof number !== "number" || !(number >= 1)) {
+        throw new Error(`whole numbers for ${Object.keys(DEFAULT_LIMITS).join(", ")} are expected`);
+      }
+      return [name, number];
+    }),
+  );
 }
 
 function logLevel(value: unknown): LogLevel {

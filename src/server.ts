@@ -76,6 +76,8 @@ export function startServer(config: Config): RunningServer {
     uuid: () => crypto.randomUUID(),
     random: Math.random,
     isAlive,
+    limits: config.limits,
+    masksSecrets: config.mask_secrets,
   });
   const mcp = createMcpDoor(bus, OPERATIONS, VERSION);
   const app = createApp({

@@ -70,8 +70,11 @@ const IMPORTS = FILES.flatMap(importsOf);
 
 /** The rooms in their order: each may import itself and those before it. */
 const ROOMS: readonly [room: string, files: RegExp][] = [
-  ["errors", /^src\/(errors|config|build|words)\.ts$/],
-  ["nouns", /^src\/archive\/|^src\/(archive|event|session|channel|desktop|filter|delivery|courier|webhook_url|token)\.ts$/],
+  ["errors", /^src\/(errors|config|build|words|limits|secrets)\.ts$/],
+  [
+    "nouns",
+    /^src\/archive\/|^src\/(archive|event|session|channel|desktop|filter|delivery|courier|webhook_url|token)\.ts$/,
+  ],
   ["store", /^src\/store\//],
   ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],

@@ -48,6 +48,7 @@ const STATUS = {
   session_ended: 410,
   conflict: 409,
   too_large: 413,
+  too_many: 429,
   unsupported_media_type: 415,
   // Nobody reads this answer; the number is what proxies log for a client that closed the request.
   caller_left: 499,
@@ -174,6 +175,9 @@ function refuse(c: Context, failure: unknown): Response {
   }
   const body = errorBody(thrown);
   const headers = { "Content-Type": "application/json; charset=utf-8" };
+  if (typeof body.retry_after_seconds === "number") {
+    Object.assign(headers, { "Retry-After": String(body.retry_after_seconds) });
+  }
   if (body.code === "unauthenticated") Object.assign(headers, { "WWW-Authenticate": "Bearer" });
   return new Response(JSON.stringify(body), { status: STATUS[body.code], headers });
 }

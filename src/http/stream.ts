@@ -146,6 +146,7 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
   readonly #door: Door;
   readonly #wanted: Wanted;
   readonly #call: () => Call;
+  readonly #principal: string;
   readonly #revoked: AbortSignal | undefined;
   readonly #gone = new AbortController();
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
@@ -159,6 +160,7 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     this.#door = door;
     this.#wanted = wanted;
     this.#call = () => readingCall(door.bus, caller);
+    this.#principal = caller.principal;
     this.#revoked = caller.revoked;
     this.#after = this.#told = start;
   }
@@ -170,7 +172,21 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     if (this.#door.isFull()) return this.#end(controller, this.#door.full());
     if (this.#revoked?.aborted) return this.#end(controller, tokenOver());
     const { session_id } = this.#wanted;
-    if (session_id) this.#leave = attend(this.#door.bus, session_id, "stream");
+    const { bus } = this.#door;
+    let leaveLimits: () => void;
+    try {
+      leaveLimits = bus.limits.enter("streams", {
+        session: session_id,
+        principal: this.#principal,
+      });
+    } catch (refusal) {
+      return this.#end(controller, refusal as BusError);
+    }
+    const leave = session_id ? attend(bus, session_id, "stream") : () => {};
+    this.#leave = () => {
+      leaveLimits();
+      leave();
+    };
     this.#door.entered(this);
     this.#revoked?.addEventListener("abort", this.#revoke, { once: true });
     // From the first byte on the reader can come back to where it was.

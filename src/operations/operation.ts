@@ -44,6 +44,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   writes: boolean | ((input: z.output<I>) => boolean);
   /** Whether whoever has gone without telling is ended first, so that the answer is about the living. */
   endsTheGone?: boolean;
+  /** What a call adds to the log, for the limits; an operation without it costs nothing. */
+  spends?(input: z.output<I>): Spending;
   /** For an operation that can wait until there is something to answer. */
   waits?: {
     seconds(input: z.output<I>): number;
@@ -55,6 +57,12 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   };
   /** Synchronous, unless it writes nothing. */
   run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
+}
+
+export interface Spending {
+  /** Whoever it claims to be; the limits of its principal hold as well. */
+  readonly session: string | undefined;
+  readonly bytes: number;
 }
 
 export interface Waiting {
@@ -80,6 +88,8 @@ export interface Operation {
   /** How long a call waits for an answer that is not empty, and in whose name; 0 is not at all. */
   waiting(input: unknown): Waiting;
   isEmpty(output: unknown, input: unknown): boolean;
+  /** What a call adds to the log; null for nothing. */
+  spending(input: unknown): Spending | null;
   run(bus: Bus, input: unknown, call: Call): unknown;
 }
 
@@ -112,6 +122,7 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
     }),
     isEmpty: (result, parsed) =>
       definition.waits?.isEmpty(result as z.output<O>, parsed as z.output<I>) ?? false,
+    spending: (parsed) => definition.spends?.(parsed as z.output<I>) ?? null,
     run: (bus, parsed, call) => definition.run(bus, parsed as z.output<I>, call),
   };
 }

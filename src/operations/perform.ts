@@ -26,6 +26,11 @@ export async function perform(
   try {
     checkScope(caller, operation.name, operation.scope);
     input = operation.parse(args);
+    const spending = operation.spending(input);
+    if (spending !== null) {
+      const { session, bytes } = spending;
+      bus.limits.publish({ session, principal: caller.principal }, bytes);
+    }
     if (operation.endsTheGone) await endTheGone(bus, caller);
     const waiting = operation.waiting(input);
     const result = waiting.seconds === 0
@@ -66,6 +71,7 @@ async function patiently(
   caller: Caller,
   { seconds, as, alike }: Waiting,
 ) {
+  const leaveLimits = bus.limits.enter("waits", { session: as, principal: caller.principal });
   const question = alike ? JSON.stringify([operation.name, input]) : null;
   const look = () => once(bus, operation, input, caller);
   const over = new AbortController();
@@ -94,6 +100,7 @@ async function patiently(
     }
   } finally {
     leave();
+    leaveLimits();
     revoked?.removeEventListener("abort", revoke);
     clearTimeout(end);
     clearInterval(alive);

@@ -54,6 +54,7 @@ export const publishEvent = operation({
   scope: "publish",
   tool: true,
   writes: true,
+  spends: ({ session_id, payload }) => ({ session: session_id, bytes: payload.length }),
   run(bus, input, call) {
     const published = publish(bus, input, call);
     const { id, duplicate, channel, signal_level, correlation_id, ended_sender } = published;

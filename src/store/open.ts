@@ -23,12 +23,21 @@ import hooks_0003 from "./migrations/0003_hooks.sql" with { type: "text" };
 import archive_0004 from "./migrations/0004_archive.sql" with { type: "text" };
 import tokens_0005 from "./migrations/0005_tokens.sql" with { type: "text" };
 import import_0006 from "./migrations/0006_import.sql" with { type: "text" };
+import flow_0007 from "./migrations/0007_flow.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
 export const APPLICATION_ID = 0x45427573;
 
 /** In order; a database's `user_version` says how many of them it has seen. Never edit one, add. */
-const MIGRATIONS: readonly string[] = [log_0001, delivery_0002, hooks_0003, archive_0004, tokens_0005, import_0006];
+const MIGRATIONS: readonly string[] = [
+  log_0001,
+  delivery_0002,
+  hooks_0003,
+  archive_0004,
+  tokens_0005,
+  import_0006,
+  flow_0007,
+];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 export interface Store extends Batches {

@@ -252,6 +252,7 @@ Deno.test("refusals: each code has its status, its shape and its details beside 
     session_ended: 410,
     conflict: 409,
     too_large: 413,
+    too_many: 429,
     unsupported_media_type: 415,
     caller_left: 499,
     unavailable: 503,
