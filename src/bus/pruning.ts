@@ -130,7 +130,7 @@ export function remove(bus: Bus, archived: readonly Event[], horizon: number, ca
       `Cannot prune ${leaving} events: ${kept} of them were archived; prune again`,
     );
   }
-  deleteEvents(store, last.id);
+  deleteEvents(store, last.id, call.now);
   // What was written before the oldest that is left was published can only be about what went.
   const before = Math.min(horizon, dateAfter(store, last.id) ?? horizon);
   deleteDeliveries(store, { through: last.id, before, atMost: MAX_ROWS });

@@ -10,7 +10,7 @@ import { MAX_PAGE_BYTES } from "./reading.ts";
 
 /** Nobody remembers more than this of what they look for. */
 export const MAX_QUERY_LENGTH = 400;
-const MAX_WORDS = 16;
+const MAX_WORDS = 8;
 /** Each is read by whoever asked; the best come first. */
 export const MAX_FOUND = 100;
 /** A shorter beginning of a word is in nearly every event. */

@@ -1,7 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import type { Bus } from "../bus.ts";
 import { MAX_TOOL_PAGE_BYTES } from "../bus/reading.ts";
 import { MAX_FOUND, MAX_QUERY_LENGTH, search } from "../bus/searching.ts";
+import { BusError } from "../errors.ts";
+import { forgetWords } from "../store/search.ts";
 import { learnWords } from "./indexing.ts";
 import { operation, READS } from "./operation.ts";
 import { moment, sessionId, signalLevel, toWire, types, wireEvent } from "./wire.ts";
@@ -35,11 +38,10 @@ export const searchEvents = operation({
     await learnWords(bus).catch((failure) =>
       log.error("the words of new events cannot be learned: {failure}", { failure })
     );
-    const { events, more, unknown } = search(
-      bus,
-      { ...input, since: since === undefined ? undefined : Date.parse(since) },
-      call.caller.path === "tool" ? MAX_TOOL_PAGE_BYTES : undefined,
-    );
+    const wanted = { ...input, since: since === undefined ? undefined : Date.parse(since) };
+    const maxBytes = call.caller.path === "tool" ? MAX_TOOL_PAGE_BYTES : undefined;
+    const look = () => search(bus, wanted, maxBytes);
+    const { events, more, unknown } = await orLearnAnew(bus, look);
     return {
       events: events.map(toWire),
       has_more: more,
@@ -47,3 +49,16 @@ export const searchEvents = operation({
     };
   },
 });
+
+/** A damaged index is no loss: the log has all the words. */
+async function orLearnAnew<T>(bus: Bus, look: () => T): Promise<T> {
+  try {
+    return look();
+  } catch (failure) {
+    if (failure instanceof BusError) throw failure;
+    log.error("the words of the log are learned anew: {failure}", { failure });
+    await bus.store.inBatch(() => forgetWords(bus.store, bus.clock()));
+    await learnWords(bus);
+    return look();
+  }
+}

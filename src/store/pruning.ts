@@ -57,8 +57,8 @@ export function movingConsumers(
 }
 
 /** Deletes the events through an id, and their words. Only inside a batch. */
-export function deleteEvents(store: Store, through: number): void {
-  unindex(store, through);
+export function deleteEvents(store: Store, through: number, now: number): void {
+  unindex(store, through, now);
   store.sql("DELETE FROM event WHERE id <= ?").run(through);
 }
 

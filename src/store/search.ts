@@ -21,6 +21,9 @@ const MAX_INDEXED_BYTES = 1024 * 1024;
  */
 export const MAX_MATCHES = 5000;
 
+/** Nothing is handed over on the way. */
+const UNMOVED = { path: null, span_from: null, span_filter: null };
+
 /** How far the words of the log are known. */
 export function indexedThrough(store: Store): number {
   return findPosition(store, INDEXER)?.event_id ?? 0;
@@ -34,8 +37,7 @@ export function indexSome(store: Store, now: number): void {
     `INSERT INTO event_words (rowid, title, event_type, tags, payload)
      SELECT id, title, event_type, tags, payload FROM event WHERE id > ? AND id <= ? ORDER BY id`,
   ).run(from, through);
-  const nothing = { path: null, span_from: null, span_filter: null };
-  setPosition(store, INDEXER, { event_id: through, moved_at: now, ...nothing });
+  setPosition(store, INDEXER, { event_id: through, moved_at: now, ...UNMOVED });
 }
 
 function endOfPart(store: Store, from: number): number {
@@ -57,13 +59,24 @@ function endOfPart(store: Store, from: number): number {
 
 /**
  * Forgets the words of the events through an id. Only inside the batch that deletes those events, and
- * before it does: the index is told the very words that it learned.
+ * before it does: the index is told the very words that it learned. One that knows them no more, as a
+ * damaged one or after an event was changed by hand, starts over: it is never a reason to keep events.
  */
-export function unindex(store: Store, through: number): void {
-  store.sql(
-    `INSERT INTO event_words (event_words, rowid, title, event_type, tags, payload)
-     SELECT 'delete', id, title, event_type, tags, payload FROM event WHERE id <= ?`,
-  ).run(Math.min(through, indexedThrough(store)));
+export function unindex(store: Store, through: number, now: number): void {
+  try {
+    store.sql(
+      `INSERT INTO event_words (event_words, rowid, title, event_type, tags, payload)
+       SELECT 'delete', id, title, event_type, tags, payload FROM event WHERE id <= ?`,
+    ).run(Math.min(through, indexedThrough(store)));
+  } catch {
+    forgetWords(store, now);
+  }
+}
+
+/** Empties the index, to be learned anew from the log. Only inside a batch. */
+export function forgetWords(store: Store, now: number): void {
+  store.sql("INSERT INTO event_words (event_words) VALUES ('delete-all')").run();
+  setPosition(store, INDEXER, { event_id: 0, moved_at: now, ...UNMOVED });
 }
 
 export interface Sought {

@@ -232,6 +232,19 @@ Deno.test("prune: a log of many steps goes in order, to the last", async () => {
   );
 });
 
+Deno.test("prune: words that the index never learned are no reason to keep events", async () => {
+  using bus = archivingBus();
+  await publish(bus, { payload: "short" });
+  await bus.call("search_events", { query: "short" });
+  bus.store.db.exec("UPDATE event SET payload = 'so very much longer than it was before'");
+  days(bus, 91);
+  const young = await publish(bus, { payload: "needle" });
+  assert.equal(await bus.prune(90), 1);
+  const { events } = await bus.call("search_events", { query: "needle" });
+  assert.deepEqual(events.map(({ id }: { id: number }) => id), [young]);
+  assert.equal((await bus.call("search_events", { query: "short" })).events.length, 0);
+});
+
 Deno.test("prune: what dies between archive and delete leaves events in both, shown once", async () => {
   using bus = archivingBus();
   for (let i = 0; i < 5; i++) await publish(bus);
@@ -257,6 +270,20 @@ Deno.test("prune: nothing leaves the log when the archive cannot be written", as
   assert.deepEqual(bus.live(), [1]);
 });
 
+/** Lets something happen between archive and delete. */
+function meanwhile(bus: ArchivingBus, happens: () => unknown): void {
+  const { archive } = bus;
+  Object.assign(bus, {
+    archive: {
+      ...archive,
+      async append(events: never) {
+        await archive?.append(events);
+        await happens();
+      },
+    },
+  });
+}
+
 Deno.test("prune: who goes back while it archives keeps what it went back for", async () => {
   using bus = archivingBus();
   await bus.call("register_session", { name: "me", client_id: "me" });
@@ -264,21 +291,28 @@ Deno.test("prune: who goes back while it archives keeps what it went back for", 
   for (let i = 0; i < 4; i++) await publish(bus);
   await bus.call("get_events", { session_id: "me", resume: true });
   days(bus, 91);
-  const { archive } = bus;
-  Object.assign(bus, {
-    archive: {
-      ...archive,
-      async append(events: never) {
-        await archive?.append(events);
-        await bus.call("ack_events", { session_id: "me", cursor: "3", allow_rewind: true });
-      },
-    },
-  });
-  await bus.call("prune", { older_than_seconds: 60 });
+  const back = { session_id: "me", cursor: "3", allow_rewind: true };
+  meanwhile(bus, () => bus.call("ack_events", back));
+  assert.equal((await bus.call("prune", { older_than_seconds: 60 })).events, 3);
   assert.deepEqual(bus.live(), [4, 5]);
   const { events } = await bus.call("get_events", { session_id: "me", resume: true, order: "asc" });
   assert.deepEqual(events.map(({ id }: { id: number }) => id), [4, 5]);
   leave();
+});
+
+Deno.test("prune deletes nothing that it has not archived", async () => {
+  using bus = archivingBus();
+  for (let i = 0; i < 3; i++) await publish(bus);
+  const { db } = bus.store;
+  db.exec("DELETE FROM event WHERE id = 2");
+  days(bus, 91);
+  meanwhile(bus, () =>
+    db.exec(
+      `INSERT INTO event (id, event_type, payload, channel, session_id, at, signal_level)
+       VALUES (2, 'note', '', 'all', 'anonymous', 0, 1)`,
+    ));
+  assert.equal((await bus.refusal("prune", { older_than_seconds: 60 })).code, "conflict");
+  assert.deepEqual(bus.live(), [1, 2, 3]);
 });
 
 Deno.test("prune is for operators, one at a time, and not for a bus in memory", async () => {
