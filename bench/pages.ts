@@ -8,6 +8,7 @@ import { perform } from "../src/operations/perform.ts";
 import { registerSession } from "../src/operations/register_session.ts";
 import { insertEvent } from "../src/store/events.ts";
 import { openStore } from "../src/store/open.ts";
+import { EVERY_SCOPE } from "../src/token.ts";
 import type { World } from "./children.ts";
 import { MILLISECONDS, type Report } from "./report.ts";
 import { interleave } from "./rounds.ts";
@@ -22,7 +23,13 @@ export interface PageRounds {
 const LIMIT = 100;
 /** A clock ticks too coarsely for one read. */
 const READS = 10;
-const LOCAL: Caller = { principal: "loopback", local: true, peer: "127.0.0.1", path: "tool" };
+const LOCAL: Caller = {
+  principal: "loopback",
+  scopes: EVERY_SCOPE,
+  local: true,
+  peer: "127.0.0.1",
+  path: "tool",
+};
 
 interface Log {
   readonly bus: Bus;

@@ -54,6 +54,7 @@ const EXIT_OF: Record<ErrorCode, number> = {
   session_ended: EXIT.refused,
   conflict: EXIT.refused,
   too_large: EXIT.refused,
+  too_many: EXIT.refused,
   unsupported_media_type: EXIT.refused,
   caller_left: EXIT.refused,
   unavailable: EXIT.refused,
@@ -73,6 +74,12 @@ function isHere(base: string): boolean {
 /** What the runtime says in its own terms. */
 const PLAINER: readonly [RegExp, string][] = [
   [/InvalidContentType|corrupt message/, "it does not speak https; is its URL http://?"],
+  [/invalid HTTP version parsed/, "it does not speak http; is its URL https://?"],
+  [
+    /UnknownIssuer/,
+    "who signed its certificate is not known here; if that is your own authority, name its " +
+    "certificate in the environment variable DENO_CERT",
+  ],
 ];
 
 /** A stream shows every 15 seconds that it lives; after three of them it is lost. */

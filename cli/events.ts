@@ -27,6 +27,7 @@ export const verb: Verb = {
   help: `Read events.
 
 Usage: event-bus events [--resume] [--follow | --wait TIME] [options]
+       event-bus events --search WORDS | --archive [options]
 
   --session-id ID        who reads; else EVENT_BUS_SESSION_ID or CLAUDE_CODE_SESSION_ID
   --resume               what this reader has not read yet; marked as read once it is printed
@@ -47,6 +48,12 @@ Usage: event-bus events [--resume] [--follow | --wait TIME] [options]
   --json                 one line: {"events": [...], "next_cursor": ..., "has_more": ..., "unread": ...};
                          with --follow one line for each event
 
+  --search WORDS         the events that have all these words, the best first: "exact phrase", begin*
+  --archive              events that were pruned, oldest first
+  --sender ID            with --search: only this session's
+  --since TIME           with --search or --archive: of that time or later: 7d, 2026-01-31
+  --until TIME           with --archive: before that time
+
 A resumed read that is narrowed (--channel, --include, --correlation-id) marks nothing as read,
 except on a consumer of its own: there it is a subscription. Without --resume, --follow shows what
 comes from now on, or after --cursor, and marks nothing.
@@ -56,6 +63,8 @@ Examples:
   event-bus events --channel repo:my-project --limit 5
   event-bus events --resume --exclude session_registered,session_unregistered --json
   event-bus events --include ci_failed --resume --consumer ci --follow
+  event-bus events --search 'parser "timed out"' --since 7d
+  event-bus events --archive --since 2026-01-01 --until 2026-02-01
 `,
   options: {
     "session-id": { type: "string" },
@@ -73,8 +82,23 @@ Examples:
     "correlation-id": { type: "string" },
     "min-level": { type: "string" },
     "include-own": { type: "boolean" },
+    search: { type: "string" },
+    archive: { type: "boolean" },
+    sender: { type: "string" },
+    since: { type: "string" },
+    until: { type: "string" },
   },
   async run(args, cli) {
+    const isSearch = args.text("search") !== undefined;
+    if (isSearch || args.flag("archive")) {
+      const { archivedEvents, searchEvents } = await import("./look_up.ts");
+      const options = Object.keys(verb.options);
+      return await (isSearch ? searchEvents : archivedEvents)(args, cli, options);
+    }
+    const useless = ["sender", "since", "until"].find((name) => args.text(name) !== undefined);
+    if (useless !== undefined) {
+      throw usageError(`--${useless} is for --search and --archive; see event-bus help events`);
+    }
     const reading = readingOf(args, cli);
     if (!args.flag("follow")) return await onePage(args, cli, reading);
     if (args.text("wait") !== undefined || args.text("order") === "desc") {

@@ -7,12 +7,16 @@ import type { Verb } from "./verb.ts";
 export const verb: Verb = {
   help: `Run the bus until it is told to stop (SIGINT or SIGTERM).
 
-Usage: event-bus serve [--host HOST] [--port PORT] [--db FILE] [--log FILE] [--json]
+Usage: event-bus serve [--host HOST] [--port PORT] [--db FILE] [--log FILE] [--require-token]
+                       [--tls-cert FILE --tls-key FILE] [--json]
 
   --host HOST    where to listen (default 127.0.0.1); beyond loopback a token is needed
   --port PORT    default 8080
   --db FILE      default ~/.claude/contrib/event-bus/data.db
   --log FILE     default ~/.claude/contrib/event-bus/event-bus.log
+  --require-token      callers of this machine need a token, too; see event-bus help token
+  --tls-cert FILE      serve https with this certificate and its chain (PEM), read at the start …
+  --tls-key FILE       … and this key, which is nobody else's to read
 
 The same settings are read from the environment (HOST, PORT, EVENT_BUS_DB, EVENT_BUS_LOG) and from
 ~/.claude/contrib/event-bus/config.json ({"host": ..., "port": ..., "db": ..., "log": ...}).
@@ -25,6 +29,9 @@ Example:
     port: { type: "string" },
     db: { type: "string" },
     log: { type: "string" },
+    "require-token": { type: "boolean" },
+    "tls-cert": { type: "string" },
+    "tls-key": { type: "string" },
   },
   async run(args, { json, out }) {
     const config = loadConfig({
@@ -32,8 +39,12 @@ Example:
       port: args.text("port"),
       db: args.text("db"),
       log: args.text("log"),
+      require_token: args.flag("require-token") ? "true" : undefined,
+      tls_cert: args.text("tls-cert"),
+      tls_key: args.text("tls-key"),
     });
-    const stopLog = await startLog(config.log, config.log_level);
+    const auditLog = config.audit ? config.auditLog : null;
+    const stopLog = await startLog(config.log, config.log_level, auditLog);
     let server: RunningServer;
     try {
       server = startServer(config);
@@ -66,7 +77,7 @@ function* greeting({ url, store: { carriedOver } }: RunningServer, hasToken: boo
   yield `Carried over ${events} events and ${sessions} sessions of the original's ${from} ` +
     `(schema ${version})${backup === null ? "" : `; the file as it was: ${backup}`}`;
   for (const other of others) {
-    yield `Left out, because older: ${other} (a later release adds it: event-bus import ${other})`;
+    yield `Left out, because older: ${other} (add it with: event-bus import ${other})`;
   }
 }
 

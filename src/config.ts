@@ -5,6 +5,7 @@
  */
 import { join, resolve } from "node:path";
 import { BusError } from "./errors.ts";
+import { DEFAULT_LIMITS, type LimitValues } from "./limits.ts";
 
 export interface Config {
   readonly host: string;
@@ -20,6 +21,24 @@ export interface Config {
   /** Names, beside loopback and addresses, under which the server may be called. */
   readonly allowed_hosts: readonly string[];
   readonly allowed_origins: readonly string[];
+  /** Whether callers of this machine need a token, too. */
+  readonly require_token: boolean;
+  /** Addresses of this machine from which a proxy calls whose `Tailscale-User-Login` is believed. */
+  readonly trusted_proxies: readonly string[];
+  /** A path under which the bus is served as well, such as `/event-bus`; empty for none. */
+  readonly base_path: string;
+  /** PEM files of the certificate (with its chain) and its key; both, or neither. */
+  readonly tls_cert: string | null;
+  readonly tls_key: string | null;
+  /** Whether who did what is kept, and where. */
+  readonly audit: boolean;
+  readonly auditLog: string;
+  /** After so many milliseconds events go to the archive; null is never. */
+  readonly retention: number | null;
+  /** How much one session or principal may ask; see `limits.ts`. */
+  readonly limits: LimitValues;
+  /** Whether known credentials are masked before they are stored. */
+  readonly mask_secrets: boolean;
   /** How long a webhook may fail before it is paused. */
   readonly webhook_give_up_hours: number;
   /** How many characters a hook may add to what a model reads. */
@@ -97,6 +116,15 @@ const SETTINGS = {
   token_file: { env: "EVENT_BUS_TOKEN_FILE", parse: text },
   allowed_hosts: { env: "EVENT_BUS_ALLOWED_HOSTS", parse: list },
   allowed_origins: { env: "EVENT_BUS_ALLOWED_ORIGINS", parse: list },
+  require_token: { env: "EVENT_BUS_REQUIRE_TOKEN", parse: yesOrNo },
+  trusted_proxies: { env: "EVENT_BUS_TRUSTED_PROXIES", parse: loopbackAddresses },
+  base_path: { env: "EVENT_BUS_BASE_PATH", parse: basePath },
+  tls_cert: { env: "EVENT_BUS_TLS_CERT", parse: text },
+  tls_key: { env: "EVENT_BUS_TLS_KEY", parse: text },
+  audit: { env: "EVENT_BUS_AUDIT", parse: yesOrNo },
+  retention: { env: "EVENT_BUS_RETENTION", parse: retention },
+  limits: { env: "EVENT_BUS_LIMITS", parse: limits },
+  mask_secrets: { env: "EVENT_BUS_MASK_SECRETS", parse: yesOrNo },
   webhook_give_up_hours: { env: "EVENT_BUS_WEBHOOK_GIVE_UP_HOURS", parse: hours },
   digest_chars: { env: "EVENT_BUS_DIGEST_CHARS", parse: digestChars },
   url: { env: "EVENT_BUS_URL", parse: url },
@@ -137,6 +165,7 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
   };
   const db = setting("db");
   const icon = setting("icon");
+  const fileAt = (path: string | undefined) => path === undefined ? null : atHome(path);
   const tokenFile = atHome(setting("token_file") ?? join(dataDir, "token"));
   return Object.freeze({
     host: setting("host") ?? "127.0.0.1",
@@ -144,12 +173,22 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     db: db === ":memory:" ? db : atHome(db ?? join(dataDir, "data.db")),
     log: atHome(setting("log") ?? join(dataDir, "event-bus.log")),
     log_level: setting("log_level") ?? "info",
-    icon: icon === undefined ? null : atHome(icon),
+    icon: fileAt(icon),
     machine: setting("machine") ?? Deno.hostname(),
     token_file: tokenFile,
     token: () => lookUp(get, "EVENT_BUS_TOKEN") ?? readToken(tokenFile),
     allowed_hosts: setting("allowed_hosts") ?? [],
     allowed_origins: setting("allowed_origins") ?? [],
+    require_token: setting("require_token") ?? false,
+    trusted_proxies: setting("trusted_proxies") ?? [],
+    base_path: setting("base_path") ?? "",
+    tls_cert: fileAt(setting("tls_cert")),
+    tls_key: fileAt(setting("tls_key")),
+    audit: setting("audit") ?? true,
+    auditLog: join(dataDir, "audit.log"),
+    retention: setting("retention") ?? null,
+    limits: { ...DEFAULT_LIMITS, ...setting("limits") },
+    mask_secrets: setting("mask_secrets") ?? true,
     webhook_give_up_hours: setting("webhook_give_up_hours") ?? 24,
     digest_chars: setting("digest_chars") ?? 2000,
     url: setting("url") ?? localUrl(file),
@@ -211,7 +250,8 @@ function localUrl(file: Record<string, unknown>): string {
   const host = typeof file.host === "string" && !/^(0\.0\.0\.0|::)?$/.test(file.host)
     ? file.host
     : "127.0.0.1";
-  return `http://${host.includes(":") ? `[${host}]` : host}:${file.port ?? DEFAULT_PORT}`;
+  const scheme = file.tls_cert === undefined ? "http" : "https";
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${file.port ?? DEFAULT_PORT}`;
 }
 
 function surroundings(get: Env): Surroundings {
@@ -326,6 +366,35 @@ function digestChars(value: unknown): number {
   return number;
 }
 
+/** A day is the least: for so long a dedupe key means the same event. A century is as good as never. */
+function retention(value: unknown): number | null {
+  if (value === "off") return null;
+  const days = Number(/^([0-9]{1,5})d$/.exec(String(value))?.[1] ?? NaN);
+  if (!(days >= 1 && days <= 36_600)) {
+    throw new Error("a number of days such as 90d, at least 1d, or off is expected");
+  }
+  return days * 24 * 60 * 60 * 1000;
+}
+
+/** In the config file an object of numbers; else `name=number` with commas between. */
+function limits(value: unknown): Partial<LimitValues> {
+  const given = typeof value === "string"
+    ? Object.fromEntries(value.split(",").map((one) => one.split("=").map((part) => part.trim())))
+    : value;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new Error("limits by name are expected, such as session_waits=20");
+  }
+  return Object.fromEntries(
+    Object.entries(given).map(([name, text]) => {
+      const number = typeof text === "string" && /^[0-9]{1,12}$/.test(text) ? Number(text) : text;
+      if (!Object.hasOwn(DEFAULT_LIMITS, name) || typeof number !== "number" || !(number >= 1)) {
+        throw new Error(`whole numbers for ${Object.keys(DEFAULT_LIMITS).join(", ")} are expected`);
+      }
+      return [name, number];
+    }),
+  );
+}
+
 function logLevel(value: unknown): LogLevel {
   const level = LOG_LEVELS.find((known) => known === value);
   if (level === undefined) throw new Error(`one of ${LOG_LEVELS.join(", ")} is expected`);
@@ -338,6 +407,28 @@ function list(value: unknown): readonly string[] {
     throw new Error("a list of texts, or texts with commas between them, is expected");
   }
   return items.filter((item) => item !== "");
+}
+
+function yesOrNo(value: unknown): boolean {
+  const known: Record<string, boolean> = { true: true, "1": true, false: false, "0": false };
+  const answer = Object.hasOwn(known, String(value)) ? known[String(value)] : undefined;
+  if (answer === undefined) throw new Error("true or false is expected");
+  return answer;
+}
+
+/** A proxy elsewhere could not be told from anybody who claims to be one. */
+function loopbackAddresses(value: unknown): readonly string[] {
+  const addresses = list(value);
+  if (!addresses.every((address) => /^(127(\.[0-9]{1,3}){3}|::1)$/.test(address))) {
+    throw new Error("addresses of this machine are expected, such as 127.0.0.1");
+  }
+  return addresses;
+}
+
+function basePath(value: unknown): string {
+  const path = text(value).replace(/\/+$/, "");
+  if (!/^(\/[\w.~-]+)*$/.test(path)) throw new Error("a path is expected, such as /event-bus");
+  return path;
 }
 
 function url(value: unknown): string {

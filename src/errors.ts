@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   "session_ended",
   "conflict",
   "too_large",
+  "too_many",
   "unsupported_media_type",
   "caller_left",
   "unavailable",

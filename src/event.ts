@@ -22,11 +22,17 @@ export interface NewEvent {
   /** The event that this one answers. */
   reply_to: number | null;
   dedupe_key: string | null;
+  /** Of a conversation that runs away: it interrupts nobody. */
+  quiet?: boolean | number;
 }
 
 export interface Event extends NewEvent {
+  /** How often the same came again and was only counted. */
+  repeats?: number;
   /** Strictly increasing, never reused once committed. */
   id: number;
+  /** When it was imported as history; null for what happened here. */
+  imported_at?: number | null;
 }
 
 /** The sender of an event that no session signed. */

@@ -15,6 +15,8 @@ export interface EventFilter {
   exclude_types?: readonly string[] | undefined;
   /** Leaves out what this session sent. */
   not_from?: string | undefined;
+  /** Leaves out what was imported as history. */
+  not_imported?: true | undefined;
   /** Only what cannot wait. */
   urgent?: Urgency | undefined;
   /** Leaves out what the urgent consumer has shown already. */
@@ -74,6 +76,7 @@ export function matches(event: Event, filter: EventFilter): boolean {
     levelRank(event.signal_level) >= levelRank(min_level ?? "lifecycle") &&
     exclude_types?.includes(event.event_type) !== true &&
     (filter.not_from === undefined || event.session_id !== filter.not_from) &&
+    !(filter.not_imported === true && (event.imported_at ?? null) !== null) &&
     (filter.urgent === undefined || isUrgent(event, filter.urgent)) &&
     !(filter.shown !== undefined && wasShown(event, filter.shown));
 }
@@ -83,6 +86,7 @@ function wasShown(event: Event, { from, through, filter }: Shown): boolean {
 }
 
 function isUrgent(event: Event, { direct, channels, wake_on }: Urgency): boolean {
+  if (event.quiet) return false;
   return event.channel === direct || wake_on?.includes(event.channel) === true ||
     (event.signal_level === "actionable" && channels.includes(event.channel));
 }

@@ -2,8 +2,10 @@
 import { getRotatingFileSink } from "@logtape/file";
 import { configure, dispose, getTextFormatter, type LogRecord, type Sink } from "@logtape/logtape";
 import { dirname } from "node:path";
+import { auditSink } from "./audit.ts";
 import type { LogLevel } from "./config.ts";
 import { BusError } from "./errors.ts";
+import { AUDIT } from "./operations/audit.ts";
 
 /** Ten megabytes are some hundred thousand lines; five of them are weeks. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
@@ -11,21 +13,17 @@ const MAX_LOG_FILES = 5;
 const MINUTE_MS = 60_000;
 
 /**
- * Starts logging to `path` and answers how to stop, which writes what is still buffered. Throws
- * `unavailable` naming the file when it cannot be written.
+ * Starts logging to `path`, and who did what to `auditPath`, and answers how to stop, which writes
+ * what is still buffered. Throws `unavailable` naming the file when it cannot be written.
  */
-export async function startLog(path: string, level: LogLevel): Promise<() => Promise<void>> {
-  try {
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
-    Deno.chmodSync(path, 0o600);
-  } catch (failure) {
-    throw new BusError(
-      "unavailable",
-      `Cannot write the log ${path}: ${(failure as Error).message}`,
-    );
-  }
-  await configure({
+export async function startLog(
+  path: string,
+  level: LogLevel,
+  auditPath: string | null = null,
+): Promise<() => Promise<void>> {
+  for (const file of auditPath === null ? [path] : [path, auditPath]) begin(file);
+  const audit = auditPath === null ? null : kept(auditPath, auditSink(auditPath));
+  await configure<string, string>({
     reset: true,
     sinks: {
       file: kept(
@@ -45,13 +43,29 @@ export async function startLog(path: string, level: LogLevel): Promise<() => Pro
           }),
         }),
       ),
+      ...(audit && { audit }),
     },
     loggers: [
+      ...(audit ? [{ category: AUDIT, sinks: ["audit"], lowestLevel: "info" as const }] : []),
       { category: "event-bus", sinks: ["file"], lowestLevel: level },
       { category: ["logtape", "meta"], sinks: ["file"], lowestLevel: "error" },
     ],
   });
   return dispose;
+}
+
+/** A log that exists, can be written, and is the user's alone. */
+function begin(path: string): void {
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+    Deno.chmodSync(path, 0o600);
+  } catch (failure) {
+    throw new BusError(
+      "unavailable",
+      `Cannot write the log ${path}: ${(failure as Error).message}`,
+    );
+  }
 }
 
 /** A file that rotation has begun anew is as open as the system's default: closed within a minute. */

@@ -1,6 +1,7 @@
 /** Starts the server. The only place where things are wired. */
 import { getLogger } from "@logtape/logtape";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { createArchive } from "./archive.ts";
 import { VERSION } from "./build.ts";
 import { type Bus, type Caller, createBus } from "./bus.ts";
 import type { Config } from "./config.ts";
@@ -9,6 +10,7 @@ import { BusError } from "./errors.ts";
 import { isLoopback } from "./http/address.ts";
 import { createHookDoor } from "./hooks/door.ts";
 import { createApp, type Health } from "./http/app.ts";
+import { type Certificate, readCertificate } from "./http/tls.ts";
 import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
@@ -16,6 +18,9 @@ import { isAlive } from "./process.ts";
 import { writeHeartbeats } from "./store/heartbeats.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
+import { hasTokens, setTokenUsed } from "./store/tokens.ts";
+import { EVERY_SCOPE } from "./token.ts";
+import { startUpkeep } from "./upkeep.ts";
 import { startWebhooks } from "./webhooks.ts";
 
 export interface RunningServer {
@@ -38,16 +43,17 @@ const log = getLogger(["event-bus", "server"]);
 
 /**
  * Opens the database and listens. Throws a BusError when the address is taken, the database cannot
- * be used, or the address is beyond loopback and there is no token.
+ * be used, or a token is needed (beyond loopback it is) and there is none.
  */
 export function startServer(config: Config): RunningServer {
   const exposed = !isLoopback(config.host);
   const token = config.token();
-  if (exposed && (token?.length ?? 0) < MIN_TOKEN_LENGTH) throw tokenMissing(config);
+  checkTokens(config, exposed, token);
+  const certificate = readCertificate(config.tls_cert, config.tls_key);
 
   // The address first: when another server has it, the data must stay as that one knows it.
   // Nothing is answered before this function returns.
-  const { server, serve, abort } = listen(config);
+  const { server, serve, abort } = listen(config, certificate);
   let store: Store;
   try {
     const places = config.usesDefaultDb ? ORIGINAL_PLACES : [];
@@ -59,6 +65,7 @@ export function startServer(config: Config): RunningServer {
   }
   const bus = createBus({
     store,
+    archive: config.db === ":memory:" ? null : createArchive(join(dirname(config.db), "archive")),
     desktop: createDesktop({
       platform: Deno.build.os,
       icon: config.icon,
@@ -70,6 +77,8 @@ export function startServer(config: Config): RunningServer {
     uuid: () => crypto.randomUUID(),
     random: Math.random,
     isAlive,
+    limits: config.limits,
+    masksSecrets: config.mask_secrets,
   });
   const mcp = createMcpDoor(bus, OPERATIONS, VERSION);
   const app = createApp({
@@ -79,19 +88,23 @@ export function startServer(config: Config): RunningServer {
     rules: {
       exposed,
       token,
+      requireToken: config.require_token,
+      trustedProxies: config.trusted_proxies,
       allowedHosts: config.allowed_hosts,
       allowedOrigins: config.allowed_origins,
     },
+    basePath: config.base_path,
     mcp: mcp.fetch,
     hooks: createHookDoor({ bus, digestChars: config.digest_chars, outage: outageOf(store) }),
     health: healthOf(store),
   });
   serve((request, peer) => app.fetch(request, { peer }));
   const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
+  const upkeep = startUpkeep(bus, config.retention, SERVER);
   const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
   void everyMinute(bus);
 
-  const url = urlOf(server.addr);
+  const url = urlOf(server.addr, certificate === null ? "http" : "https");
   log.info("listening at {url}, database {db}", { url, db: config.db });
   if (store.carriedOver !== null) log.info("carried over {facts}", { facts: store.carriedOver });
   return {
@@ -107,11 +120,15 @@ export function startServer(config: Config): RunningServer {
       await Promise.all([
         Promise.race([server.shutdown(), limit.promise]),
         webhooks.close(CLOSE_MS),
+        upkeep.close(),
       ]);
       clearTimeout(late);
       // A full disk must not keep the database and the log from being closed.
       await flushHeartbeats(store).catch((failure) =>
         log.error("the last heartbeats are lost: {failure}", { failure })
+      );
+      await flushTokenUse(bus, 1).catch((failure) =>
+        log.error("the last use of tokens is not noted: {failure}", { failure })
       );
       store.close();
       log.info("stopped");
@@ -122,13 +139,13 @@ export function startServer(config: Config): RunningServer {
 type Handler = (request: Request, peer: string) => Response | Promise<Response>;
 
 /** Takes the address at once; what answers there is said later, with `serve`. */
-function listen(config: Config) {
+function listen(config: Config, certificate: Certificate | null) {
   let handler: Handler = () => new Response(null, { status: 503 });
   const aborted = new AbortController();
   const { host: hostname, port } = config;
   try {
     const server = Deno.serve(
-      { hostname, port, signal: aborted.signal, onListen() {} },
+      { hostname, port, signal: aborted.signal, onListen() {}, ...certificate },
       (request, { remoteAddr }) => handler(request, remoteAddr.hostname),
     );
     const serve = (answer: Handler) => void (handler = answer);
@@ -138,14 +155,23 @@ function listen(config: Config) {
   }
 }
 
-const SERVER: Caller = { principal: "server", local: true, peer: "", path: "http" };
+const SERVER: Caller = {
+  principal: "server",
+  scopes: EVERY_SCOPE,
+  local: true,
+  peer: "",
+  path: "http",
+};
 
 /** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
 async function everyMinute(bus: Bus): Promise<void> {
   try {
     bus.store.noteServed();
+    // A token's time may be over while a stream that it opened goes on.
+    bus.credentials.reload();
     await endTheGone(bus, SERVER);
     await flushHeartbeats(bus.store);
+    await flushTokenUse(bus, HOUR_MS);
   } catch (failure) {
     log.error("the minute's work failed: {failure}", { failure });
   }
@@ -160,6 +186,16 @@ function outageOf({ lastServed }: Store): { from: number; to: number } | null {
 async function flushHeartbeats(store: Store): Promise<void> {
   if (store.heartbeats.size === 0) return;
   await store.inBatch((transaction) => writeHeartbeats(store, transaction));
+}
+
+/** Writes when tokens were last used, where that is so much later than what is stored. */
+async function flushTokenUse({ store, credentials }: Bus, laterBy: number): Promise<void> {
+  const used = credentials.used(laterBy);
+  if (used.size === 0) return;
+  await store.inBatch(({ afterCommit }) => {
+    for (const [id, at] of used) setTokenUsed(store, id, at);
+    afterCommit(() => credentials.reload());
+  });
 }
 
 function healthOf(store: Store): () => Health {
@@ -181,11 +217,31 @@ function healthOf(store: Store): () => Health {
   };
 }
 
-function urlOf({ hostname, port }: Deno.NetAddr): string {
+function urlOf({ hostname, port }: Deno.NetAddr, scheme: "http" | "https"): string {
   const reachable = { "0.0.0.0": "127.0.0.1", "::": "[::1]" }[hostname] ?? hostname;
-  return `http://${
+  return `${scheme}://${
     reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable
   }:${port}`;
+}
+
+/** Refuses settings under which nobody, or anybody, could call; before anything is touched. */
+function checkTokens(config: Config, exposed: boolean, shared: string | null): void {
+  const { require_token, trusted_proxies, db } = config;
+  if (require_token && trusted_proxies.length > 0) {
+    throw new BusError(
+      "invalid_argument",
+      "Cannot trust a proxy and require a token of this machine: any program here could claim to " +
+        "be the proxy; choose require_token or trusted_proxies",
+    );
+  }
+  if (exposed && shared !== null && shared.length < MIN_TOKEN_LENGTH) throw tokenMissing(config);
+  if (shared !== null || !(exposed || require_token) || hasTokens(db, Date.now())) return;
+  if (exposed) throw tokenMissing(config);
+  throw new BusError(
+    "invalid_argument",
+    "Cannot require a token: there is none; start without it, run event-bus token create, and " +
+      "start again",
+  );
 }
 
 function tokenMissing(config: Config): BusError {
@@ -205,5 +261,12 @@ function cannotListen(config: Config, failure: unknown): BusError {
         "(event-bus status)? Else choose one with --port",
     );
   }
-  return new BusError("unavailable", `Cannot listen on ${where}: ${(failure as Error).message}`);
+  const { message } = failure as Error;
+  if (config.tls_cert !== null && /\b(key|cert)/i.test(message)) {
+    return new BusError(
+      "invalid_argument",
+      `Cannot use the certificate ${config.tls_cert} with the key ${config.tls_key}: ${message}`,
+    );
+  }
+  return new BusError("unavailable", `Cannot listen on ${where}: ${message}`);
 }

@@ -23,8 +23,12 @@ export interface Session extends Presence {
   pid: number | null;
   /** When that process started, as only its machine can read it. */
   pid_start: string | null;
+  /** When its human last said something to it, as far as hooks can tell. */
+  prompted_at: number | null;
   /** Channels, beside its own, whose events concern it and wake it. */
   wake_on: readonly string[];
+  /** Who registered it, and alone may act as it; null, from before that was known, is anybody's. */
+  principal: string | null;
 }
 
 /** A process as its own machine knows it: numbers come round again, with another start. */

@@ -17,6 +17,7 @@ import {
 import { callBy } from "./operations/perform.ts";
 import { deliveryId, letterOf } from "./operations/webhook_wire.ts";
 import { activeWebhooks, type Webhook } from "./store/webhooks.ts";
+import { EVERY_SCOPE } from "./token.ts";
 
 export interface Webhooks {
   /** Begins no attempt any more, and gives up those under way after `patienceMs`. */
@@ -34,7 +35,13 @@ export interface WebhookParts {
 /** After a failure of our own, such as a full disk: the receiver is not to blame. */
 const FAULT_PAUSE_MS = 5000;
 
-const SENDER: Caller = { principal: "server", local: true, peer: "", path: "webhook" };
+const SENDER: Caller = {
+  principal: "server",
+  scopes: EVERY_SCOPE,
+  local: true,
+  peer: "",
+  path: "webhook",
+};
 
 const log = getLogger(["event-bus", "webhooks"]);
 

@@ -30,6 +30,7 @@ const event: fc.Arbitrary<NewEvent> = fc.record({
   principal: fc.constant(null),
   reply_to: fc.constant(null),
   dedupe_key: fc.constant(null),
+  quiet: fc.boolean(),
 });
 
 const prefix = fc.oneof(

@@ -18,7 +18,9 @@ export function isLocal(host: string): boolean {
 }
 
 /** Where a server with these settings is reached from its own machine. */
-export function addressOf({ host, port }: Pick<Config, "host" | "port">): string {
+export function addressOf(
+  { host, port, tls_cert }: Pick<Config, "host" | "port"> & Partial<Pick<Config, "tls_cert">>,
+): string {
   if (port === 0) {
     throw new CliError(
       'Cannot run a service on port 0, because nobody would find it: give config.json a "port"',
@@ -26,7 +28,8 @@ export function addressOf({ host, port }: Pick<Config, "host" | "port">): string
     );
   }
   const reachable = { "0.0.0.0": "127.0.0.1", "::": "::1", localhost: "127.0.0.1" }[host] ?? host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  const scheme = tls_cert ? "https" : "http";
+  return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** What prints go to: what the service says before its log is open. */

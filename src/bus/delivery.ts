@@ -6,7 +6,7 @@ import type { Event } from "../event.ts";
 import { type EventFilter, matches } from "../filter.ts";
 import type { Session } from "../session.ts";
 import { deliveriesOf, recentDeliveries } from "../store/deliveries.ts";
-import { findEvent, readEvents } from "../store/events.ts";
+import { findEvent, readEvents, whyAbsent } from "../store/events.ts";
 import { type Consumer, consumersOf, type Position } from "../store/positions.ts";
 import { findSession, sessionsLivingAt } from "../store/sessions.ts";
 import { standingOfMain } from "./positions.ts";
@@ -47,7 +47,10 @@ export function deliveryOf(bus: Bus, eventId: number): DeliveryReport {
   const { store } = bus;
   const event = findEvent(store, eventId);
   if (event === null) {
-    throw new BusError("not_found", `Cannot tell who has event ${eventId}: there is none`);
+    throw new BusError(
+      "not_found",
+      `Cannot tell who has event ${eventId}: ${whyAbsent(store, eventId)}`,
+    );
   }
   const living = sessionsLivingAt(store, event.id, event.at)
     .filter((session) => session.id !== event.session_id);

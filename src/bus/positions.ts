@@ -9,6 +9,7 @@ import { countEvents, tip } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import { type Consumer, findPosition, type Position, setPosition } from "../store/positions.ts";
 import { findSession } from "../store/sessions.ts";
+import { newsAfter } from "./news.ts";
 import { heard, sessionNotFound, speakerOf } from "./speakers.ts";
 
 /** The consumer that a session reads with unless it names another. */
@@ -145,7 +146,7 @@ export interface Acknowledgement {
 
 /** Sets a consumer's position to a cursor it has dealt with. */
 export function acknowledge(bus: Bus, ack: Acknowledgement, call: Call) {
-  const session = speakerOf(bus, ack.session_id);
+  const session = speakerOf(bus, ack.session_id, call.caller);
   if (ack.session_id && session === null) throw sessionNotFound({ session_id: ack.session_id });
   if (session !== null) heard(bus, session, call);
   const consumer = consumerFor(session?.id ?? null, ack.consumer, call);
@@ -206,7 +207,9 @@ function moveTo(
   if (through < from) return { from, through, filter: "{}", count: 0 };
   const peek = bus.peeks.get(keyOf(consumer));
   const seen = peek !== undefined && through <= peek.through;
-  const filter = seen ? peek.filter : everythingFor(consumer, session);
+  const filter = seen
+    ? peek.filter
+    : { ...everythingFor(consumer, session), ...newsAfter(bus.store, from) };
   const count = countEvents(bus.store, from, filter, MAX_COUNT, through);
   return { from, through, filter: JSON.stringify(filter), count, forgotten: !seen };
 }

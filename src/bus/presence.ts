@@ -123,7 +123,7 @@ export function describeSession(
   },
   call: Call,
 ): Session {
-  const session = speakerOf(bus, said.session_id);
+  const session = speakerOf(bus, said.session_id, call.caller);
   if (session === null) throw sessionNotFound({ session_id: said.session_id });
   heard(bus, session, call);
   setStatus(bus.store, session.id, call.now, {

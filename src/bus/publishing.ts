@@ -10,14 +10,16 @@ import {
   type SignalLevel,
 } from "../event.ts";
 import type { Session } from "../session.ts";
-import { findDuplicate, findEvent } from "../store/events.ts";
+import { findDuplicate, findEvent, whyAbsent } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import { findByDisplayId, findSession } from "../store/sessions.ts";
+import { maskSecrets } from "../secrets.ts";
+import { folded, runsAway, tellOfPause } from "./flow.ts";
 import { append } from "./log.ts";
-import { heard } from "./speakers.ts";
+import { heard, senderOf } from "./speakers.ts";
 
 /** How long the same key from the same sender means the same event. */
-const DEDUPE_MS = 24 * 60 * 60 * 1000;
+export const DEDUPE_MS = 24 * 60 * 60 * 1000;
 
 export interface Publication {
   event_type: string;
@@ -49,6 +51,12 @@ export interface Published {
   recipient: Session | null;
   /** Whether it is a direct message at all. */
   direct: boolean;
+  /** The kinds of credentials that were taken out of it. */
+  masked: readonly string[];
+  /** How often the same came again; only when it was counted instead of stored. */
+  repeats?: number;
+  /** Whether it waits because the two have gone back and forth too often. */
+  isLoop?: boolean;
 }
 
 /** Publishes an event. A direct message also notifies the human, once it is durable. */
@@ -56,17 +64,25 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   const { store } = bus;
   checkPayload(publication.payload);
   const session_id = publication.session_id || ANONYMOUS;
-  const sender = session_id === ANONYMOUS ? null : findSession(store, session_id);
+  const sender = session_id === ANONYMOUS ? null : senderOf(bus, session_id, call.caller);
   const ended_sender = sender !== null && sender.ended_at !== null ? sender : null;
   if (sender !== null && ended_sender === null) heard(bus, sender, call);
 
+  const { texts, masked } = masking(bus, publication);
   const { dedupe_key } = publication;
-  const by = { session_id, principal: call.caller.principal };
+  const by = { session_id, principal: sender === null ? call.caller.principal : null };
   const first = dedupe_key === undefined
     ? null
     : findDuplicate(store, dedupe_key, by, call.now - DEDUPE_MS);
   if (first !== null) {
-    return { ...first, ...resolveChannel(store, first.channel), duplicate: true, ended_sender };
+    const { repeats: _, ...same } = first;
+    return {
+      ...same,
+      ...resolveChannel(store, first.channel),
+      duplicate: true,
+      ended_sender,
+      masked,
+    };
   }
   const asked = publication.reply_to === undefined ? null : askedBy(store, publication.reply_to);
   const { channel, direct, recipient } = resolveChannel(
@@ -74,12 +90,27 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
     publication.channel || (asked === null ? DEFAULT_CHANNEL : backTo(asked, session_id)),
   );
   const correlation_id = publication.correlation_id ?? (asked === null ? null : threadOf(asked));
+  const isLoop = sender !== null && recipient !== null && recipient.id !== sender.id &&
+    runsAway(bus, sender, recipient, call.now);
   const signal_level = publication.signal_level ??
-    deriveSignalLevel(publication.event_type, channel);
-  const event = { ...publication, session_id, channel, correlation_id, signal_level };
+    (isLoop ? "info" : deriveSignalLevel(publication.event_type, channel));
+  const event = {
+    ...publication,
+    ...texts,
+    session_id,
+    channel,
+    correlation_id,
+    signal_level,
+    quiet: isLoop,
+  };
+  const again = sender === null ? null : folded(bus, event, call.now);
+  if (again !== null) {
+    return { ...event, ...again, direct, recipient, ended_sender, duplicate: true, masked };
+  }
   const id = append(bus, event, call);
+  if (isLoop && sender !== null && recipient !== null) tellOfPause(bus, sender, recipient, call);
   if (recipient !== null && recipient.ended_at === null && recipient.id !== sender?.id) {
-    call.afterCommit(() => notifyOfMessage(bus, recipient, sender, publication.payload));
+    call.afterCommit(() => notifyOfMessage(bus, recipient, sender, event.payload));
   }
   return {
     id,
@@ -92,6 +123,19 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
     ended_sender,
     recipient,
     direct,
+    masked,
+    ...isLoop ? { isLoop } : {},
+  };
+}
+
+/** What is stored of the sender's words: without the credentials that slipped in. */
+function masking({ masksSecrets }: Bus, { payload, title }: Publication) {
+  if (!masksSecrets) return { texts: {}, masked: [] };
+  const clean = maskSecrets(payload);
+  const name = title === undefined ? null : maskSecrets(title);
+  return {
+    texts: { payload: clean.text, ...name === null ? {} : { title: name.text } },
+    masked: [...new Set([...clean.kinds, ...name?.kinds ?? []])],
   };
 }
 
@@ -111,7 +155,9 @@ export function resolveChannel(store: Store, name: string) {
 function askedBy(store: Store, id: number): Event {
   const asked = findEvent(store, id);
   if (asked !== null) return asked;
-  throw new BusError("not_found", `Cannot reply to event ${id}: there is none`, { reply_to: id });
+  throw new BusError("not_found", `Cannot reply to event ${id}: ${whyAbsent(store, id)}`, {
+    reply_to: id,
+  });
 }
 
 /** A reply goes to the asker; to where the question was when nobody, or oneself, asked it. */

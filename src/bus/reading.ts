@@ -7,6 +7,7 @@ import type { Session } from "../session.ts";
 import { countEvents, readEvents, tip } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import { type Consumer, findPosition } from "../store/positions.ts";
+import { newsAfter } from "./news.ts";
 import {
   consumerFor,
   consumerOf,
@@ -45,6 +46,8 @@ export interface Reading extends Wanted {
   cursor?: string | undefined;
   resume: boolean;
   peek: boolean;
+  /** Who waits, waits for news. */
+  wait_seconds?: number;
   order: "asc" | "desc";
   limit: number;
 }
@@ -96,7 +99,10 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
     ? parseCursor(reading.cursor, tip(store))
     : position ?? tip(store);
   const unheard = filterOf(store, reading, reader);
-  const filter = own === null ? narrowing(store, reading) : unheard;
+  const waits = (reading.wait_seconds ?? 0) > 0;
+  const filter = own !== null
+    ? unheard
+    : { ...narrowing(store, reading), ...(waits ? newsAfter(store, start) : {}) };
   const newest = own === null && reading.order === "desc";
   const page = readEvents(store, start, filter, {
     limit: reading.limit,
@@ -159,7 +165,7 @@ export interface Reader {
 
 /** Who reads; refuses an ended session. */
 export function readerOf(bus: Bus, wanted: Wanted, call: Call): Reader {
-  const session = speakerOf(bus, wanted.session_id);
+  const session = speakerOf(bus, wanted.session_id, call.caller);
   const stranger = session === null && Boolean(wanted.session_id);
   const consumer = stranger ? null : consumerFor(session?.id ?? null, wanted.consumer, call);
   const position = consumer === null ? null : standing(bus.store, consumer);
@@ -169,7 +175,7 @@ export function readerOf(bus: Bus, wanted: Wanted, call: Call): Reader {
 /** What a consumer is shown: what it asked for, without its own events and what it has seen already. */
 export function filterOf(store: Store, wanted: Wanted, reader: Reader): EventFilter {
   const { session, consumer, position } = reader;
-  const filter = narrowing(store, wanted);
+  const filter = { ...narrowing(store, wanted), ...newsAfter(store, position ?? 0) };
   if (session === null || consumer === null) return filter;
   if (!wanted.include_own) filter.not_from = session.id;
   if (consumer.name === URGENT) filter.urgent = urgencyOf(session);

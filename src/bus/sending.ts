@@ -10,6 +10,7 @@ import {
   webhookSucceeded,
 } from "../store/webhooks.ts";
 import { append } from "./log.ts";
+import { newsAfter } from "./news.ts";
 import { move } from "./positions.ts";
 import { begin, consumerOfWebhook, filterOfWebhook } from "./webhooks.ts";
 
@@ -47,7 +48,8 @@ export interface Next {
 
 /** What a webhook is to be sent next. */
 export function next(bus: Bus, { webhook, scanned }: Outlook): Next {
-  const page = readEvents(bus.store, scanned, filterOfWebhook(webhook), { limit: 1, maxBytes: 0 });
+  const filter = { ...filterOfWebhook(webhook), ...newsAfter(bus.store, scanned) };
+  const page = readEvents(bus.store, scanned, filter, { limit: 1, maxBytes: 0 });
   return { event: page.events[0] ?? null, through: page.through, more: page.more };
 }
 
@@ -65,7 +67,7 @@ export function noteMoved(
 ): void {
   // Removed meanwhile: then nothing of it must come back.
   if (findWebhook(bus.store, webhook.id) === null) return;
-  const filter = JSON.stringify(filterOfWebhook(webhook));
+  const filter = JSON.stringify({ ...filterOfWebhook(webhook), ...newsAfter(bus.store, position) });
   move(bus, consumerOfWebhook(webhook.id), { from: position, ...done, filter }, call);
   if (done.count > 0) webhookSucceeded(bus.store, webhook.id, call.now);
 }

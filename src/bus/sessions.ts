@@ -29,7 +29,7 @@ import {
 } from "../store/sessions.ts";
 import { append } from "./log.ts";
 import { consumerOf, MAIN, standingOfMain, startAt } from "./positions.ts";
-import { sessionEnded, sessionNotFound } from "./speakers.ts";
+import { checkOwn, sessionEnded, sessionNotFound } from "./speakers.ts";
 
 export interface Registration {
   name: string;
@@ -65,9 +65,10 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     ? null
     : checkPrintable("client_id", registration.client_id);
   const { process = null } = registration;
-  const known = (clientId === null ? null : findByClient(store, machine, clientId)) ??
+  const { principal } = call.caller;
+  const known = (clientId === null ? null : findByClient(store, machine, clientId, principal)) ??
     (process !== null && registration.goesOn
-      ? sessionsOfProcess(store, machine, process)[0] ?? null
+      ? sessionsOfProcess(store, machine, process, principal)[0] ?? null
       : null);
   const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
   const where = {
@@ -78,6 +79,8 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     last_seen: call.now,
     pid: process?.pid ?? known?.pid ?? null,
     pid_start: process === null ? known?.pid_start ?? null : process.start,
+    // One from before anybody's name was kept is from now on whoever's brings it back.
+    principal,
   };
 
   if (known !== null) {
@@ -103,6 +106,7 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     status: null,
     status_at: null,
     wake_on: [],
+    prompted_at: null,
   };
   insertSession(store, session);
   const cursor = append(bus, {
@@ -120,7 +124,8 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
 export function endOthersOf(bus: Bus, session: Session, call: Call): void {
   const process = processOf(session);
   if (process === null) return;
-  for (const other of sessionsOfProcess(bus.store, session.machine, process)) {
+  const { principal } = call.caller;
+  for (const other of sessionsOfProcess(bus.store, session.machine, process, principal)) {
     if (other.id !== session.id) endWith(bus, other, "unregistered", call);
   }
 }
@@ -140,7 +145,7 @@ function lastHeard({ heartbeats }: Store, session: Session): Session {
 /** The session, living or ended, that has this id, display id or client id; null when none has. */
 export function findKnown({ store, machine }: Bus, id: string, call: Call): Session | null {
   const found = findSession(store, id) ?? findByDisplayId(store, id) ??
-    findByClientAnywhere(store, call.caller.local ? machine : "", id);
+    findByClientAnywhere(store, call.caller.local ? machine : "", id, call.caller.principal);
   return found === null ? null : lastHeard(store, found);
 }
 
@@ -213,13 +218,14 @@ function toUnregister(
   if (who.session_id !== undefined) {
     const session = findSession(bus.store, who.session_id);
     if (session === null) throw sessionNotFound({ session_id: who.session_id });
+    checkOwn(session, call.caller);
     return session;
   }
   if (who.client_id === undefined) {
     throw new BusError("invalid_argument", "Must provide either session_id or client_id");
   }
   const machine = machineOf(bus, who.machine, call);
-  const session = findByClient(bus.store, machine, who.client_id);
+  const session = findByClient(bus.store, machine, who.client_id, call.caller.principal);
   if (session === null) throw sessionNotFound({ client_id: who.client_id, machine });
   return session;
 }

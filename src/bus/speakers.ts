@@ -1,17 +1,41 @@
 /** In whose name a call speaks, and how it is refused when that is nobody's any more. */
-import type { Bus, Call } from "../bus.ts";
-import { BusError } from "../errors.ts";
+import type { Bus, Call, Caller } from "../bus.ts";
+import { BusError, quoted } from "../errors.ts";
 import type { Session } from "../session.ts";
-import { findSession } from "../store/sessions.ts";
+import { findByDisplayId, findSession } from "../store/sessions.ts";
 
 /**
  * Whose session an id names, for a call that reads or acknowledges as it. Null for nobody: no id,
- * the anonymous one, or one that never registered here. An ended session is refused.
+ * the anonymous one, or one that never registered here. An ended session is refused, and one that
+ * somebody else registered.
  */
-export function speakerOf(bus: Bus, id: string | undefined): Session | null {
+export function speakerOf(bus: Bus, id: string | undefined, caller: Caller): Session | null {
   const session = id ? findSession(bus.store, id) : null;
-  if (session !== null && session.ended_at !== null) throw sessionEnded(session);
+  if (session === null) return null;
+  checkOwn(session, caller);
+  if (session.ended_at !== null) throw sessionEnded(session);
   return session;
+}
+
+/**
+ * The session that signs what it publishes under an id; also an ended one. Null for a name that never
+ * registered, which anybody may sign with, unless somebody else is shown under it.
+ */
+export function senderOf(bus: Bus, id: string, caller: Caller): Session | null {
+  const session = findSession(bus.store, id);
+  const shown = session ?? findByDisplayId(bus.store, id);
+  if (shown !== null) checkOwn(shown, caller);
+  return session;
+}
+
+/** Refuses whoever acts as a session that another principal registered. */
+export function checkOwn(session: Session, { principal }: Caller): void {
+  if (session.principal === null || session.principal === principal) return;
+  throw new BusError(
+    "forbidden",
+    `Cannot act as session ${quoted(session.id)}: another caller registered it; register your own`,
+    { session_id: session.id },
+  );
 }
 
 /** Notes that a session was heard, without a write of its own. A watcher is somebody else. */

@@ -17,6 +17,7 @@ import {
 } from "../store/webhooks.ts";
 import { checkUrl } from "../webhook_url.ts";
 import { standing, startAt } from "./positions.ts";
+import { newsAfter } from "./news.ts";
 import { resolveChannel } from "./publishing.ts";
 import { MAX_UNREAD } from "./reading.ts";
 
@@ -58,7 +59,12 @@ export function webhooks(bus: Bus, activeOnly: boolean): (Webhook & { unread: nu
   const { store } = bus;
   return allWebhooks(store).filter(({ active }) => active || !activeOnly).map((webhook) => {
     const position = standing(store, consumerOfWebhook(webhook.id)) ?? tip(store);
-    const unread = countEvents(store, position, filterOfWebhook(webhook), MAX_UNREAD);
+    const unread = countEvents(
+      store,
+      position,
+      { ...filterOfWebhook(webhook), ...newsAfter(store, position) },
+      MAX_UNREAD,
+    );
     return { ...webhook, unread };
   });
 }

@@ -15,8 +15,11 @@ import { noteState } from "../bus/presence.ts";
 import { endOthersOf, endWith, register } from "../bus/sessions.ts";
 import { heard } from "../bus/speakers.ts";
 import { BusError } from "../errors.ts";
+import { checkScope } from "../operations/access.ts";
+import { audit } from "../operations/audit.ts";
 import { callBy, readingCall } from "../operations/perform.ts";
 import { repoOf, type Session } from "../session.ts";
+import { setPrompted } from "../store/sessions.ts";
 import { findByClientAnywhere, sessionsOfProcess } from "../store/sessions.ts";
 import { createAbsences } from "./absence.ts";
 import { createClaims } from "./claims.ts";
@@ -80,6 +83,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
 
   async function answer(body: unknown, query: Record<string, string>, caller: Caller) {
     const asked = bus.clock();
+    admit(caller);
     const hook = readHook(body);
     const facts = readFacts(query);
     const rule = ruleOf(hook);
@@ -112,7 +116,16 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
           return { output, sessionId, ack };
         });
         seen(answer?.sessionId ?? null);
-        if (answer !== null) return answer;
+        if (answer === null) continue;
+        audit({
+          principal: caller.principal,
+          peer: caller.peer,
+          operation: `hook ${hook.hook_event_name}`,
+          session_id: answer.sessionId,
+          result: "ok",
+          ms: bus.clock() - asked,
+        });
+        return answer;
       } catch (failure) {
         if (ack !== null) claims.settle(ack)?.end();
         throw failure;
@@ -145,6 +158,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
   /** Whether a hook changes nothing and has nothing to tell: then it costs no transaction. */
   function isIdle(session: Session, rule: Rule, hook: HookInput): boolean {
     if (session.ended_at !== null || rule.introduces || rule.ends !== undefined) return false;
+    if (rule.isTyped) return false;
     if (rule.state !== undefined && rule.state !== session.state) return false;
     if (speaks(rule) && absences.isUntold(session)) return false;
     if (rule.shows === undefined || isHeldEnough(session, rule, hook)) return true;
@@ -166,6 +180,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     const session = joined?.session ?? here;
     if (session === null) return NOBODY;
     heard(bus, session, call);
+    if (rule.isTyped) setPrompted(bus.store, session.id, call.now);
     if (facts.away_since !== undefined) {
       absences.note(session.id, { from: facts.away_since, to: call.now });
     }
@@ -219,7 +234,8 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
 
   return {
     answer,
-    wait(body, query, caller) {
+    async wait(body, query, caller) {
+      admit(caller);
       const hook = readHook(body);
       const facts = readFacts(query);
       const find = () => livingOf(bus, hook, facts, caller);
@@ -228,10 +244,22 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
         absences.note(found.id, { from: facts.away_since, to: bus.clock() });
       }
       const parts = { bus, claims, digest: (s: Session, u: Unseen) => digest(s, u, digestChars) };
-      return summon(parts, { find, query, caller });
+      const { principal } = caller;
+      const leave = bus.limits.enter("waits", { session: hook.session_id, principal });
+      try {
+        return await summon(parts, { find, query, caller });
+      } finally {
+        leave();
+      }
     },
     acknowledge: async (id, caller) => typeof id === "string" && await count(id, caller) !== null,
   };
+}
+
+/** A hook reads and speaks for its session. */
+function admit(caller: Caller): void {
+  checkScope(caller, "a hook", "publish");
+  checkScope(caller, "a hook", "read");
 }
 
 /** The session that a hook is about, living or ended; null for one that never registered. */
@@ -239,9 +267,10 @@ function sessionOf(
   { store, machine }: Bus,
   hook: HookInput,
   facts: Facts,
-  { local }: Caller,
+  { local, principal }: Caller,
 ): Session | null {
-  return findByClientAnywhere(store, facts.machine ?? (local ? machine : ""), hook.session_id);
+  const where = facts.machine ?? (local ? machine : "");
+  return findByClientAnywhere(store, where, hook.session_id, principal);
 }
 
 /** The living session that somebody listens for, whatever its process calls it by now. */
@@ -251,7 +280,7 @@ function livingOf(bus: Bus, hook: HookInput, facts: Facts, caller: Caller): Sess
   const { pid, pid_start: start = null, machine = caller.local ? bus.machine : "" } = facts;
   return pid === undefined
     ? null
-    : sessionsOfProcess(bus.store, machine, { pid, start })[0] ?? null;
+    : sessionsOfProcess(bus.store, machine, { pid, start }, caller.principal)[0] ?? null;
 }
 
 /** Registers the session of a hook, or brings it back. Only a start knows where it works now. */

@@ -6,6 +6,8 @@ import type { HookInput } from "./input.ts";
 export interface Rule {
   /** What the session is doing from now on. */
   readonly state?: SessionState;
+  /** Whether a human said something, as far as that can be told. */
+  readonly isTyped?: boolean;
   /** Whether it tells the session who it is and who else is here. */
   readonly introduces?: boolean;
   /** What it hands over, and by which path. */
@@ -24,7 +26,11 @@ const RULES: Readonly<Record<string, (hook: HookInput) => Rule>> = {
     introduces: true,
     shows: { scope: "all", path: "start hook" },
   }),
-  UserPromptSubmit: () => ({ state: "working", shows: { scope: "all", path: "prompt hook" } }),
+  UserPromptSubmit: ({ prompt }) => ({
+    state: "working",
+    shows: { scope: "all", path: "prompt hook" },
+    isTyped: prompt !== undefined && !MADE_BY_PROGRAMS.test(prompt),
+  }),
   PostToolBatch: () => ({ state: "working", shows: { scope: "urgent", path: "batch hook" } }),
   Stop: () => ({ state: "idle", shows: { scope: "urgent", path: "stop hook" }, holds: true }),
   StopFailure: () => ({ state: "idle" }),
@@ -35,6 +41,10 @@ const RULES: Readonly<Record<string, (hook: HookInput) => Rule>> = {
     isGone: reason === "process_gone",
   }),
 };
+
+/** How prompts begin that nobody typed: notices of tasks and listeners, channels, and our own digest. */
+const MADE_BY_PROGRAMS =
+  /^\s*(<task-notification|<system-reminder|<channel |Messages of other sessions)/;
 
 const NOTIFIED: Readonly<Record<string, Rule>> = {
   permission_prompt: { state: "waiting" },

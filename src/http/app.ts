@@ -2,9 +2,11 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { getPathNoStrict } from "hono/utils/url";
 import type { Bus, Caller } from "../bus.ts";
 import type { HookDoor } from "../hooks/door.ts";
 import { BusError, errorBody, type ErrorCode, quoted } from "../errors.ts";
+import { audit } from "../operations/audit.ts";
 import type { Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
 import { createGuard, type GuardRules } from "./guard.ts";
@@ -17,6 +19,8 @@ export interface Parts {
   readonly operations: readonly Operation[];
   readonly version: string;
   readonly rules: GuardRules;
+  /** A path under which everything is served as well, for a proxy that leaves it in: `/event-bus`. */
+  readonly basePath?: string | undefined;
   /** Answers a request to `/mcp`; `body` is the parsed JSON of a POST. */
   readonly mcp: (request: Request, body: unknown, caller: Caller) => Promise<Response>;
   /** Answers the hooks of Claude Code. */
@@ -47,6 +51,7 @@ const STATUS = {
   session_ended: 410,
   conflict: 409,
   too_large: 413,
+  too_many: 429,
   unsupported_media_type: 415,
   // Nobody reads this answer; the number is what proxies log for a client that closed the request.
   caller_left: 499,
@@ -59,8 +64,8 @@ const log = getLogger(["event-bus", "http"]);
 /** The application: hand it requests with `app.fetch(request, { peer })`. */
 export function createApp(parts: Parts): Hono<Door> {
   const { bus, operations, version, rules, mcp, hooks, health, streamLimits } = parts;
-  const app = new Hono<Door>({ strict: false });
-  const guard = createGuard(rules);
+  const app = new Hono<Door>({ getPath: pathBelow(parts.basePath ?? "") });
+  const guard = createGuard(rules, bus.credentials);
   const byName = new Map(operations.map((operation) => [operation.name, operation]));
   const description = openApi(operations, version);
   const streams = createStreams(bus, streamLimits);
@@ -88,7 +93,7 @@ export function createApp(parts: Parts): Hono<Door> {
     onError: (c) => refuse(c, tooLarge()),
   });
   app.use((c, next) => {
-    c.set("caller", guard(c.req.raw, c.env.peer));
+    c.set("caller", admitted(guard, c));
     // A size that was announced holds; looking at the body would cost more than reading it.
     const { headers } = c.req.raw;
     const length = headers.get("content-length");
@@ -148,6 +153,39 @@ export function createApp(parts: Parts): Hono<Door> {
   return app;
 }
 
+/** Who is calling; whoever is not let in is on record, too. */
+function admitted(guard: ReturnType<typeof createGuard>, c: Context<Door>): Caller {
+  const started = performance.now();
+  try {
+    return guard(c.req.raw, c.env.peer);
+  } catch (refusal) {
+    audit({
+      principal: null,
+      peer: c.env.peer,
+      operation: doorOf(c.req.path),
+      session_id: null,
+      result: errorBody(refusal).code,
+      ms: Math.round((performance.now() - started) * 10) / 10,
+    });
+    throw refusal;
+  }
+}
+
+/** Which door was knocked at; the rest of a path may hold anything. */
+function doorOf(path: string): string {
+  return path.match(/^\/(mcp|v1|publish|hooks|health|openapi\.json)(?=\/|$)/)?.[0] ?? "elsewhere";
+}
+
+/** The path of a request without a slash at its end, or a prefix that its proxy left in. */
+function pathBelow(prefix: string): (request: Request) => string {
+  if (prefix === "") return getPathNoStrict;
+  return (request) => {
+    const path = getPathNoStrict(request);
+    const isBelow = path === prefix || path.startsWith(`${prefix}/`);
+    return isBelow ? path.slice(prefix.length) || "/" : path;
+  };
+}
+
 function refuse(c: Context, failure: unknown): Response {
   const thrown = CUT.some((kind) => failure instanceof kind) ? bodyCut() : failure;
   if (!(thrown instanceof BusError)) {
@@ -159,6 +197,9 @@ function refuse(c: Context, failure: unknown): Response {
   }
   const body = errorBody(thrown);
   const headers = { "Content-Type": "application/json; charset=utf-8" };
+  if (typeof body.retry_after_seconds === "number") {
+    Object.assign(headers, { "Retry-After": String(body.retry_after_seconds) });
+  }
   if (body.code === "unauthenticated") Object.assign(headers, { "WWW-Authenticate": "Bearer" });
   return new Response(JSON.stringify(body), { status: STATUS[body.code], headers });
 }

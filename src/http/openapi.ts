@@ -10,6 +10,7 @@ export function openApi(operations: readonly Operation[], version: string): Json
       operationId: operation.name,
       summary: operation.title,
       description: operation.description,
+      security: securityOf(operation),
       requestBody: { required: false, content: json(operation.inputSchema) },
       responses: answers(operation.outputSchema),
     },
@@ -23,6 +24,7 @@ export function openApi(operations: readonly Operation[], version: string): Json
         post: {
           operationId: "publish_text",
           summary: "Publish the body as an event",
+          ...(publish && { security: securityOf(publish) }),
           parameters: [
             { name: "channel", in: "path", required: true, schema: { type: "string" } },
             ...PUBLISH_PARAMETERS.map((name) => ({
@@ -40,6 +42,7 @@ export function openApi(operations: readonly Operation[], version: string): Json
           operationId: streamEvents.name,
           summary: streamEvents.title,
           description: streamEvents.description,
+          security: securityOf(streamEvents),
           parameters: [
             { name: "Last-Event-ID", in: "header", schema: { type: "string" } },
             ...Object.entries(streamEvents.inputSchema.properties as JsonSchema).map(
@@ -65,6 +68,9 @@ export function openApi(operations: readonly Operation[], version: string): Json
     security: [{}, { token: [] }],
   };
 }
+
+/** Callers of the bus's own machine mostly need no token; a token needs the operation's scope. */
+const securityOf = ({ scope }: Operation) => [{}, { token: [scope] }];
 
 const PUBLISH_PARAMETERS = [
   "type",

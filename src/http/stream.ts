@@ -12,6 +12,7 @@ import type { Wanted } from "../bus/reading.ts";
 import { BusError, errorBody } from "../errors.ts";
 import type { Event } from "../event.ts";
 import type { JsonSchema } from "../operations/operation.ts";
+import { tokenOver } from "../operations/access.ts";
 import { perform, readingCall, serverStopping } from "../operations/perform.ts";
 import { streamEvents } from "../operations/stream_events.ts";
 import { toWire } from "../operations/wire.ts";
@@ -145,6 +146,8 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
   readonly #door: Door;
   readonly #wanted: Wanted;
   readonly #call: () => Call;
+  readonly #principal: string;
+  readonly #revoked: AbortSignal | undefined;
   readonly #gone = new AbortController();
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #leave = () => {};
@@ -157,6 +160,8 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     this.#door = door;
     this.#wanted = wanted;
     this.#call = () => readingCall(door.bus, caller);
+    this.#principal = caller.principal;
+    this.#revoked = caller.revoked;
     this.#after = this.#told = start;
   }
 
@@ -165,14 +170,31 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     this.#controller = controller;
     // Looked at once more: several may have been let in before the first of them was read.
     if (this.#door.isFull()) return this.#end(controller, this.#door.full());
+    if (this.#revoked?.aborted) return this.#end(controller, tokenOver());
     const { session_id } = this.#wanted;
-    if (session_id) this.#leave = attend(this.#door.bus, session_id, "stream");
+    const { bus } = this.#door;
+    let leaveLimits: () => void;
+    try {
+      leaveLimits = bus.limits.enter("streams", {
+        session: session_id,
+        principal: this.#principal,
+      });
+    } catch (refusal) {
+      return this.#end(controller, refusal as BusError);
+    }
+    const leave = session_id ? attend(bus, session_id, "stream") : () => {};
+    this.#leave = () => {
+      leaveLimits();
+      leave();
+    };
     this.#door.entered(this);
+    this.#revoked?.addEventListener("abort", this.#revoke, { once: true });
     // From the first byte on the reader can come back to where it was.
     controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\nid: ${this.#told}\n\n`));
   }
 
   cancel(): void {
+    this.#revoked?.removeEventListener("abort", this.#revoke);
     this.#gone.abort();
     this.#leave();
     this.#door.left(this);
@@ -214,6 +236,10 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     if (this.#after > from) noteShown(bus, follower, this.#after);
     return page;
   }
+
+  readonly #revoke = (): void => {
+    if (this.#controller !== null) this.#end(this.#controller, tokenOver());
+  };
 
   /** Says why, so that the reader knows whether to come back. */
   #end(controller: ReadableStreamDefaultController<Uint8Array>, failure: unknown): void {

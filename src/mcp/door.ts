@@ -82,23 +82,23 @@ export function createMcpDoor(
   });
   let closed = false;
 
-  function serveModern(request: Request, body: unknown): Promise<Response> {
-    if (isListenRequest(body)) return listening.fetch(request, body);
+  function serveModern(request: Request, body: unknown, caller: Caller): Promise<Response> {
+    if (isListenRequest(body)) return listening.fetch(request, body, caller);
     return (waits(body) ? waiting : modern).fetch(request, { parsedBody: body ?? null });
   }
 
-  async function post(request: Request, body: unknown): Promise<Response> {
-    if (isInitializeRequest(body) && sessions.makeRoom()) return initialize(request, body);
+  async function post(request: Request, body: unknown, caller: Caller): Promise<Response> {
+    if (isInitializeRequest(body) && sessions.makeRoom()) return initialize(request, body, caller);
     const id = request.headers.get(SESSION_HEADER);
     if (id === null) return serveAlone(request, body);
-    const session = sessions.find(id);
+    const session = sessions.find(id, caller.principal);
     if (session === null) {
       return sessions.wasGivenUp(id) ? sessionNotFound() : serveAlone(request, body);
     }
     return await sessions.answer(id, () => serve(session.transport, request, body));
   }
 
-  async function initialize(request: Request, body: unknown): Promise<Response> {
+  async function initialize(request: Request, body: unknown, caller: Caller): Promise<Response> {
     const follower = new Follower(hints, (uri) => {
       server.sendResourceUpdated({ uri }).catch(onerror);
     });
@@ -108,7 +108,8 @@ export function createMcpDoor(
     const response = await serve(transport, request, body);
     const id = transport.sessionId;
     if (id === undefined) return response;
-    sessions.add(id, { server, transport, follower });
+    const { principal, revoked } = caller;
+    sessions.add(id, { server, transport, follower, principal, revoked });
     return await sessions.answer(id, () => Promise.resolve(response));
   }
 
@@ -120,10 +121,10 @@ export function createMcpDoor(
   }
 
   /** GET and DELETE are about a session, so without one there is nothing to do. */
-  async function ofSession(request: Request): Promise<Response> {
+  async function ofSession(request: Request, caller: Caller): Promise<Response> {
     const id = request.headers.get(SESSION_HEADER);
     if (id === null) return refuse(405, NO_SESSION_NAMED, "Only POST works without a session");
-    const session = sessions.find(id);
+    const session = sessions.find(id, caller.principal);
     if (session === null) return sessionNotFound();
     const response = await sessions.answer(id, async () => {
       const answer = await serve(session.transport, request, undefined);
@@ -140,9 +141,9 @@ export function createMcpDoor(
         (!namesItsRevision(body) && await isLegacyRequest(given, body ?? null));
       const request = legacy ? widened(given) : given;
       callers.set(request, { ...caller, signal: caller.signal ?? given.signal });
-      if (!legacy) return withCharset(await serveModern(request, body));
-      if (request.method === "POST") return withCharset(await post(request, body));
-      if (SESSION_METHODS.has(request.method)) return withCharset(await ofSession(request));
+      if (!legacy) return withCharset(await serveModern(request, body, caller));
+      if (request.method === "POST") return withCharset(await post(request, body, caller));
+      if (SESSION_METHODS.has(request.method)) return withCharset(await ofSession(request, caller));
       return refuse(405, NO_SESSION_NAMED, "Only POST, GET and DELETE are served");
     },
     async close() {

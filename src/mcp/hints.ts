@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Bus } from "../bus.ts";
+import { newsAfter } from "../bus/news.ts";
 import { attend } from "../bus/presence.ts";
 import { readEvents, tip } from "../store/events.ts";
 import { findSession } from "../store/sessions.ts";
@@ -42,7 +43,7 @@ export function createHints(bus: Bus): Hints {
   function look(): void {
     try {
       const newest = tip(store);
-      const [first] = readEvents(store, seen, {}, ONE).events;
+      const [first] = readEvents(store, seen, newsAfter(store, seen), ONE).events;
       if (first !== undefined) {
         for (const [sessionId, inbox] of watched) {
           const ended = hasEnded(sessionId);
@@ -62,7 +63,8 @@ export function createHints(bus: Bus): Hints {
   }
 
   function hasNews(sessionId: string, after: number): boolean {
-    const { events, more } = readEvents(store, after, { not_from: sessionId }, ONE);
+    const filter = { not_from: sessionId, ...newsAfter(store, after) };
+    const { events, more } = readEvents(store, after, filter, ONE);
     return events.length > 0 || more;
   }
 

@@ -9,6 +9,7 @@ import {
 import type { Bus, Caller } from "../bus.ts";
 import { sessionNotFound, speakerOf } from "../bus/speakers.ts";
 import { BusError, errorBody } from "../errors.ts";
+import { checkScope } from "../operations/access.ts";
 import { getEvents } from "../operations/get_events.ts";
 import { perform } from "../operations/perform.ts";
 
@@ -54,10 +55,13 @@ export async function readInbox(
   }
 }
 
-/** Refuses an inbox of nobody, or of a session that has ended. */
-export function checkOwner(bus: Bus, uri: string, sessionId: string): void {
+/** Refuses an inbox of nobody, of somebody else's session, or of one that has ended. */
+export function checkOwner(bus: Bus, uri: string, sessionId: string, caller: Caller): void {
   try {
-    if (speakerOf(bus, sessionId) === null) throw sessionNotFound({ session_id: sessionId });
+    checkScope(caller, getEvents.name, getEvents.scope);
+    if (speakerOf(bus, sessionId, caller) === null) {
+      throw sessionNotFound({ session_id: sessionId });
+    }
   } catch (refusal) {
     throw resourceError(uri, refusal);
   }

@@ -9,6 +9,7 @@ import {
   type McpServerFactory,
   type ServerEvent,
 } from "@modelcontextprotocol/server";
+import type { Caller } from "../bus.ts";
 import { Follower } from "./follower.ts";
 import type { Hints } from "./hints.ts";
 import { isStream } from "./relay.ts";
@@ -19,7 +20,7 @@ export const MAX_LISTENERS = 1000;
 
 export interface Listening {
   /** Answers a `subscriptions/listen` request. */
-  fetch(request: Request, body: ListenRequest): Promise<Response>;
+  fetch(request: Request, body: ListenRequest, caller: Caller): Promise<Response>;
   /** Ends every stream, politely. */
   close(): Promise<void>;
 }
@@ -48,11 +49,11 @@ export function createListening(
   const open = new Set<McpHttpHandler>();
 
   /** What can be followed of what is asked for; the acknowledgement names it. */
-  function follow(asked: readonly unknown[], follower: Follower): unknown[] {
+  function follow(asked: readonly unknown[], follower: Follower, caller: Caller): unknown[] {
     return asked.filter((uri) => {
       if (typeof uri !== "string") return true;
       try {
-        return resources.subscribe(uri, follower);
+        return resources.subscribe(uri, follower, caller);
       } catch {
         return false;
       }
@@ -60,13 +61,13 @@ export function createListening(
   }
 
   return {
-    async fetch(request, body) {
+    async fetch(request, body, caller) {
       if (open.size >= max) return full(body.id, max);
       let publish: (event: ServerEvent) => void = () => {};
       const follower = new Follower(hints, (uri) => publish({ kind: "resource_updated", uri }));
       const asked = body.params?.notifications?.resourceSubscriptions;
       const parsedBody = Array.isArray(asked)
-        ? withSubscriptions(body, follow(asked, follower))
+        ? withSubscriptions(body, follow(asked, follower, caller))
         : body;
       const bus = {
         publish() {},
@@ -76,7 +77,11 @@ export function createListening(
         },
       };
       const handler = createMcpHandler(makeServer, { legacy: "reject", bus, onerror });
+      const { revoked } = caller;
+      const revoke = () => void handler.close();
+      revoked?.addEventListener("abort", revoke, { once: true });
       const forget = () => {
+        revoked?.removeEventListener("abort", revoke);
         follower.end();
         open.delete(handler);
       };

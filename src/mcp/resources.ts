@@ -20,9 +20,9 @@ export interface Resources {
   read(uri: string, caller: Caller): Promise<ReadResourceResult>;
   /**
    * Lets `follower` be told of changes. Answers whether there can be any; throws the protocol's
-   * error when what would change does not exist.
+   * error when what would change does not exist, or is not the caller's to follow.
    */
-  subscribe(uri: string, follower: Follower): boolean;
+  subscribe(uri: string, follower: Follower, caller: Caller): boolean;
 }
 
 /** The guide, and the inbox of every session of `bus`. */
@@ -36,12 +36,12 @@ export function createResources(bus: Bus): Resources {
       if (owner === null) throw new ResourceNotFoundError(uri);
       return await readInbox(bus, uri, owner, caller);
     },
-    subscribe(uri, follower) {
+    subscribe(uri, follower, caller) {
       // The guide never changes. Of what is not ours the protocol lets clients ask all the same.
       if (isGuide(uri) || !uri.startsWith("event-bus:")) return false;
       const owner = ownerOf(uri);
       if (owner === null) throw new ResourceNotFoundError(uri);
-      checkOwner(bus, uri, owner);
+      checkOwner(bus, uri, owner, caller);
       if (!follower.canFollow(uri)) throw tooMany();
       follower.follow(uri, owner, tip(bus.store));
       return true;

@@ -77,8 +77,8 @@ export function serverFactory(parts: ServerParts): (telling: Telling) => Server 
       "resources/read",
       ({ params }, context) => ours.readResource(params.uri, context),
     );
-    server.setRequestHandler("resources/subscribe", ({ params }) => {
-      resources.subscribe(params.uri, followerOf(telling));
+    server.setRequestHandler("resources/subscribe", ({ params }, context) => {
+      resources.subscribe(params.uri, followerOf(telling), callerOf(context));
       return {};
     });
     server.setRequestHandler("resources/unsubscribe", ({ params }) => {

@@ -21,12 +21,17 @@ export interface McpSession {
   readonly transport: WebStandardStreamableHTTPServerTransport;
   /** What its client wants to be told of. */
   readonly follower: Follower;
+  /** Who initialized it; nobody else has it. */
+  readonly principal: string;
+  /** Aborts when it must end: its principal's token is over. */
+  readonly revoked: AbortSignal | undefined;
 }
 
 interface Entry extends McpSession {
   usedAt: number;
   /** Answers under way: its stream, and calls that are not finished. */
   open: number;
+  readonly revoke: () => void;
 }
 
 export interface SessionLimits {
@@ -63,13 +68,17 @@ export class Sessions {
   }
 
   add(id: string, session: McpSession): void {
-    this.#entries.set(id, { ...session, usedAt: this.#limits.clock(), open: 0 });
+    const revoke = () => this.end(id);
+    this.#entries.set(id, { ...session, usedAt: this.#limits.clock(), open: 0, revoke });
+    session.revoked?.addEventListener("abort", revoke, { once: true });
+    // It may have ended while the session was being made.
+    if (session.revoked?.aborted) revoke();
   }
 
-  /** The session called `id`, unless it never was or has expired. */
-  find(id: string): McpSession | null {
+  /** The session called `id`, unless it never was, has expired, or is somebody else's. */
+  find(id: string, principal: string): McpSession | null {
     const entry = this.#entries.get(id);
-    if (entry === undefined) return null;
+    if (entry === undefined || entry.principal !== principal) return null;
     if (!this.#isExpired(entry)) return entry;
     this.end(id);
     return null;
@@ -115,6 +124,7 @@ export class Sessions {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#entries.delete(id);
+    entry.revoked?.removeEventListener("abort", entry.revoke);
     entry.follower.end();
     void entry.server.close();
   }

@@ -21,6 +21,7 @@ export const ackEvents = operation({
     previous_cursor: z.string().nullable(),
   }),
   annotations: SETS,
+  scope: "read",
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -33,6 +33,7 @@ export const getDelivery = operation({
     others: z.array(receipt),
   }),
   annotations: READS,
+  scope: "read",
   tool: true,
   writes: false,
   endsTheGone: true,

@@ -20,6 +20,7 @@ export const getDeliveryTimes = operation({
     p99_ms: milliseconds,
   }),
   annotations: READS,
+  scope: "read",
   tool: false,
   writes: false,
   run(bus, _input, call) {

@@ -53,6 +53,7 @@ export const getDiagnosis = operation({
     sessions: z.array(diagnosedSession),
   }),
   annotations: READS,
+  scope: "read",
   tool: false,
   writes: false,
   endsTheGone: true,

@@ -28,6 +28,7 @@ export const getEvents = operation({
     unread: z.int(),
   }),
   annotations: APPENDS,
+  scope: "read",
   tool: true,
   writes: (input) => mayConsume(input) || mayBegin(input),
   waits: {

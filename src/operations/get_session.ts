@@ -13,6 +13,7 @@ export const getSession = operation({
   input: z.strictObject({ session_id: sessionId }),
   output: wireSession.extend({ peers: z.int() }),
   annotations: READS,
+  scope: "read",
   tool: false,
   writes: false,
   run(bus, { session_id }, call) {

@@ -10,6 +10,7 @@ export const listChannels = operation({
   input: z.strictObject({}),
   output: z.array(z.object({ channel: z.string(), subscribers: z.int() })),
   annotations: READS,
+  scope: "read",
   tool: true,
   writes: false,
   endsTheGone: true,

@@ -13,6 +13,7 @@ export const listSessions = operation({
   input: z.strictObject({ include_ended: z.boolean().default(false) }),
   output: z.array(wireSession),
   annotations: READS,
+  scope: "read",
   tool: true,
   writes: false,
   endsTheGone: true,

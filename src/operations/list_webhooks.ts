@@ -10,6 +10,7 @@ export const listWebhooks = operation({
   input: z.strictObject({ active_only: z.boolean().default(true) }),
   output: z.array(wireWebhook),
   annotations: READS,
+  scope: "admin",
   tool: true,
   writes: false,
   run: (bus, { active_only }) => webhooks(bus, active_only).map(toWireWebhook),

@@ -17,6 +17,7 @@ export const notify = operation({
     reason: z.string().optional(),
   }),
   annotations: { ...APPENDS, openWorldHint: true },
+  scope: "publish",
   tool: true,
   writes: false,
   async run(bus, { title, message, sound }) {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Bus, Call } from "../bus.ts";
 import { BusError } from "../errors.ts";
+import type { Scope } from "../token.ts";
 import { errorsOf } from "./refusal.ts";
 
 /** What a client may assume about a tool before it calls it, as MCP names it. */
@@ -35,12 +36,16 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   input: I;
   output: O;
   annotations: Annotations;
+  /** What a caller must be allowed to do. */
+  scope: Scope;
   /** Whether models see it as a tool; the others are for scripts. */
   tool: boolean;
   /** Whether a call with this input changes the log, a session or a position. */
   writes: boolean | ((input: z.output<I>) => boolean);
   /** Whether whoever has gone without telling is ended first, so that the answer is about the living. */
   endsTheGone?: boolean;
+  /** What a call adds to the log, for the limits; an operation without it costs nothing. */
+  spends?(input: z.output<I>): Spending;
   /** For an operation that can wait until there is something to answer. */
   waits?: {
     seconds(input: z.output<I>): number;
@@ -54,6 +59,12 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   run(bus: Bus, input: z.output<I>, call: Call): z.output<O> | Promise<z.output<O>>;
 }
 
+export interface Spending {
+  /** Whoever it claims to be; the limits of its principal hold as well. */
+  readonly session: string | undefined;
+  readonly bytes: number;
+}
+
 export interface Waiting {
   readonly seconds: number;
   readonly as: string | undefined;
@@ -65,6 +76,7 @@ export interface Operation {
   readonly title: string;
   readonly description: string;
   readonly annotations: Annotations;
+  readonly scope: Scope;
   readonly tool: boolean;
   readonly endsTheGone: boolean;
   /** The JSON Schemas of input and output, as tools and `/openapi.json` show them. */
@@ -76,6 +88,8 @@ export interface Operation {
   /** How long a call waits for an answer that is not empty, and in whose name; 0 is not at all. */
   waiting(input: unknown): Waiting;
   isEmpty(output: unknown, input: unknown): boolean;
+  /** What a call adds to the log; null for nothing. */
+  spending(input: unknown): Spending | null;
   run(bus: Bus, input: unknown, call: Call): unknown;
 }
 
@@ -83,13 +97,14 @@ export interface Operation {
 export function operation<I extends z.ZodObject, O extends z.ZodType>(
   definition: Definition<I, O>,
 ): Operation {
-  const { name, title, description, annotations, tool, input, output, writes } = definition;
+  const { name, title, description, annotations, scope, tool, input, output, writes } = definition;
   const inputSchema = schemaOf(input, "input");
   return {
     name,
     title,
     description,
     annotations,
+    scope,
     tool,
     endsTheGone: definition.endsTheGone ?? false,
     inputSchema,
@@ -107,6 +122,7 @@ export function operation<I extends z.ZodObject, O extends z.ZodType>(
     }),
     isEmpty: (result, parsed) =>
       definition.waits?.isEmpty(result as z.output<O>, parsed as z.output<I>) ?? false,
+    spending: (parsed) => definition.spends?.(parsed as z.output<I>) ?? null,
     run: (bus, parsed, call) => definition.run(bus, parsed as z.output<I>, call),
   };
 }

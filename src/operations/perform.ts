@@ -1,8 +1,10 @@
-/** Performs an operation for a door: checks, batches, logs. The doors only translate. */
+/** Performs an operation for a door: asks what the caller may, checks, batches, logs. The doors only translate. */
 import { getLogger } from "@logtape/logtape";
 import type { Bus, Call, Caller } from "../bus.ts";
 import { endWith, findGone } from "../bus/sessions.ts";
-import { BusError, errorBody } from "../errors.ts";
+import { BusError, errorBody, type ErrorCode } from "../errors.ts";
+import { checkScope, tokenOver } from "./access.ts";
+import { audit, sessionOf } from "./audit.ts";
 import type { Operation, Waiting } from "./operation.ts";
 
 const log = getLogger(["event-bus", "operations"]);
@@ -18,20 +20,31 @@ export async function perform(
   caller: Caller,
 ): Promise<unknown> {
   const started = performance.now();
+  let input: unknown;
+  const done = (outcome: "ok" | ErrorCode, session: string | null) =>
+    note(operation, caller, session, performance.now() - started, outcome);
   try {
-    const input = operation.parse(args);
+    checkScope(caller, operation.name, operation.scope);
+    input = operation.parse(args);
+    const spending = operation.spending(input);
+    if (spending !== null) {
+      const { session, bytes } = spending;
+      bus.limits.publish({ session, principal: caller.principal }, bytes);
+    }
     if (operation.endsTheGone) await endTheGone(bus, caller);
     const waiting = operation.waiting(input);
     const result = waiting.seconds === 0
       ? await once(bus, operation, input, caller)
       : await patiently(bus, operation, input, caller, waiting);
-    note(operation, caller, started, "ok");
+    // Who registers learns its id from the answer.
+    done("ok", sessionOf(input) ?? (operation.writes(input) ? sessionOf(result) : null));
     return result;
   } catch (thrown) {
     if (thrown instanceof BusError) {
-      note(operation, caller, started, thrown.code);
+      done(thrown.code, sessionOf(input));
       throw thrown;
     }
+    done("internal", sessionOf(input));
     log.error("{operation} failed: {failure}", { operation: operation.name, failure: thrown });
     throw new BusError("internal", errorBody(thrown).error);
   }
@@ -58,12 +71,16 @@ async function patiently(
   caller: Caller,
   { seconds, as, alike }: Waiting,
 ) {
+  const leaveLimits = bus.limits.enter("waits", { session: as, principal: caller.principal });
   const question = alike ? JSON.stringify([operation.name, input]) : null;
   const look = () => once(bus, operation, input, caller);
   const over = new AbortController();
   const end = setTimeout(() => over.abort(), seconds * 1000);
   const alive = caller.progress && setInterval(caller.progress, PROGRESS_MS);
   const leave = as ? bus.readers.attend(as, "wait") : () => {};
+  const { revoked } = caller;
+  const revoke = () => over.abort();
+  revoked?.addEventListener("abort", revoke, { once: true });
   const signal = caller.signal === undefined
     ? over.signal
     : AbortSignal.any([over.signal, caller.signal]);
@@ -71,16 +88,20 @@ async function patiently(
   caller.progress?.();
   try {
     for (;;) {
+      if (revoked?.aborted) throw tokenOver();
       const seen = bus.bell.rings;
       const result = await (question === null ? look() : bus.shared(question, look));
       if (!operation.isEmpty(result, input)) return result;
       if (await bus.bell.wait(seen, signal)) continue;
+      if (revoked?.aborted) throw tokenOver();
       // Nothing may have come because nobody looks any more: that is no empty answer.
       if (bus.bell.stopped) throw serverStopping();
       return result;
     }
   } finally {
     leave();
+    leaveLimits();
+    revoked?.removeEventListener("abort", revoke);
     clearTimeout(end);
     clearInterval(alive);
   }
@@ -112,9 +133,16 @@ export function callBy(bus: Bus, caller: Caller, afterCommit: Call["afterCommit"
 }
 
 /** One line a call, without anything the caller wrote: payloads and secrets stay out of the log. */
-function note(operation: Operation, caller: Caller, started: number, outcome: string): void {
-  const ms = (performance.now() - started).toFixed(1);
-  const line = `${operation.name} ${outcome} ${ms} ms, ${caller.principal} at ${caller.peer}`;
+function note(
+  operation: Operation,
+  { principal, peer }: Caller,
+  session_id: string | null,
+  took: number,
+  outcome: "ok" | ErrorCode,
+): void {
+  const ms = Math.round(took * 10) / 10;
+  audit({ principal, peer, operation: operation.name, session_id, result: outcome, ms });
+  const line = `${operation.name} ${outcome} ${ms.toFixed(1)} ms, ${principal} at ${peer}`;
   if (operation.annotations.readOnlyHint) log.debug(line);
   else log.info(line);
 }

@@ -41,6 +41,8 @@ export const publishEvent = operation({
       reachable_by: z.array(z.string()),
     })).optional(),
     duplicate: z.boolean().optional(),
+    repeats: z.int().optional(),
+    masked: z.array(z.string()).optional(),
     warning: z.string().optional(),
     session_deleted: z.boolean().optional(),
     session_id: z.string().optional(),
@@ -49,8 +51,10 @@ export const publishEvent = operation({
     hint: z.string().optional(),
   }),
   annotations: APPENDS,
+  scope: "publish",
   tool: true,
   writes: true,
+  spends: ({ session_id, payload }) => ({ session: session_id, bytes: payload.length }),
   run(bus, input, call) {
     const published = publish(bus, input, call);
     const { id, duplicate, channel, signal_level, correlation_id, ended_sender } = published;
@@ -66,6 +70,8 @@ export const publishEvent = operation({
       signal_level,
       ...(correlation_id === null ? {} : { correlation_id }),
       ...(duplicate ? { duplicate } : {}),
+      ...(published.repeats === undefined ? {} : { repeats: published.repeats }),
+      ...(published.masked.length === 0 ? {} : { masked: [...published.masked] }),
       ...(direct ? { recipients: recipient === null ? [] : [describe(bus, recipient)] } : {}),
       ...(warning === null ? {} : { warning }),
       ...(ended_sender === null ? {} : endedDetails(ended_sender)),
@@ -83,7 +89,17 @@ function describe(bus: Bus, session: Session) {
 }
 
 /** Stored all the same; but a message that nobody will read is worth a word to its sender. */
-function warningAbout({ channel, direct, recipient }: Published): string | null {
+function warningAbout(published: Published): string | null {
+  const { channel, direct, recipient, masked, repeats, isLoop } = published;
+  if (masked.length > 0) {
+    return `Masked before it was stored: ${masked.join(", ")}; a credential that was sent is no ` +
+      "secret any more";
+  }
+  if (repeats !== undefined) return `The same again: counted ${repeats} times instead of stored`;
+  if (isLoop) {
+    return "You two have gone back and forth for long without a human: this waits for the next " +
+      "prompt of its reader";
+  }
   if (addressesNobody(channel)) {
     return `Channel ${channel} names nobody: something is missing after the colon`;
   }

@@ -27,6 +27,7 @@ export const registerSession = operation({
     tip: z.string(),
   }),
   annotations: SETS,
+  scope: "publish",
   tool: true,
   writes: true,
   run(bus, input, call) {

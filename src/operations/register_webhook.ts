@@ -27,6 +27,7 @@ export const registerWebhook = operation({
     created_at: z.string(),
   }),
   annotations: { ...APPENDS, openWorldHint: true },
+  scope: "admin",
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -24,6 +24,7 @@ export const setStatus = operation({
     wake_on: z.array(z.string()),
   }),
   annotations: SETS,
+  scope: "publish",
   tool: true,
   writes: true,
   run(bus, input, call) {

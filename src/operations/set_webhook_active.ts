@@ -10,6 +10,7 @@ export const setWebhookActive = operation({
   input: z.strictObject({ webhook_id: webhookId, active: z.boolean() }),
   output: z.object({ success: z.literal(true), webhook_id: webhookId, active: z.boolean() }),
   annotations: { ...SETS, openWorldHint: true },
+  scope: "admin",
   tool: true,
   writes: true,
   run(bus, { webhook_id, active }, call) {

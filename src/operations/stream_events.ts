@@ -15,6 +15,7 @@ export const streamEvents = operation({
   input: z.strictObject(wantedInput),
   output: z.object({ start: z.int() }),
   annotations: READS,
+  scope: "read",
   tool: false,
   // A consumer of no session gets its start with its first call.
   writes: ({ session_id, consumer }) => !session_id && consumer !== undefined,

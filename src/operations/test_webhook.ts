@@ -19,6 +19,7 @@ export const testWebhook = operation({
     reason: z.string().optional(),
   }),
   annotations: { ...READS, idempotentHint: false, openWorldHint: true },
+  scope: "admin",
   tool: false,
   writes: false,
   async run(bus, { webhook_id }, { now, uuid, caller }) {

@@ -18,6 +18,7 @@ export const unregisterSession = operation({
     active_sessions: z.int(),
   }),
   annotations: ENDS,
+  scope: "publish",
   tool: true,
   writes: true,
   run(bus, input, call) {

@@ -10,6 +10,7 @@ export const unregisterWebhook = operation({
   input: z.strictObject({ webhook_id: webhookId }),
   output: z.object({ success: z.literal(true), webhook_id: webhookId }),
   annotations: ENDS,
+  scope: "admin",
   tool: true,
   writes: true,
   run(bus, { webhook_id }, call) {

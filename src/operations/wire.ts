@@ -14,7 +14,13 @@ export const sessionId = z.string().max(MAX_CHANNEL_LENGTH);
 export const signalLevel = z.enum(SIGNAL_LEVELS);
 
 /** Room for a long list of types, and a bound on what one filter costs. */
-const types = z.array(label).max(100);
+export const types = z.array(label).max(100);
+
+/** A time as ISO 8601 writes it. */
+export const moment = z.string().max(40).refine(
+  (text) => /^[0-9]{4}-[0-9]{2}(-[0-9]{2}|$)/.test(text) && Number.isFinite(Date.parse(text)),
+  "a time such as 2026-01-08T12:00:00Z is expected",
+);
 
 /** Who reads, from where, and what it asks to see: the same for a page and for a stream. */
 export const wantedInput = {
@@ -42,6 +48,7 @@ export const wireEvent = z.object({
   title: z.string().optional(),
   tags: z.array(z.string()).optional(),
   reply_to: z.int().optional(),
+  repeats: z.int().optional(),
 });
 
 /** An event as callers see it; both spellings of its id, because the original used both. */
@@ -59,6 +66,7 @@ export function toWire(event: Event): z.output<typeof wireEvent> {
     ...(event.title === null ? {} : { title: event.title }),
     ...(event.tags.length === 0 ? {} : { tags: [...event.tags] }),
     ...(event.reply_to === null ? {} : { reply_to: event.reply_to }),
+    ...(event.repeats ? { repeats: event.repeats } : {}),
   };
 }
 

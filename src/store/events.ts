@@ -1,5 +1,5 @@
 /** Queries of the log. Every one that runs per call walks an index and stops at a bound. */
-import { ANONYMOUS, type Event, levelRank, type NewEvent, SIGNAL_LEVELS } from "../event.ts";
+import { type Event, levelRank, type NewEvent, SIGNAL_LEVELS } from "../event.ts";
 import type { EventFilter, Shown, Urgency } from "../filter.ts";
 import type { Store } from "./open.ts";
 
@@ -19,8 +19,8 @@ export function insertEvent(store: Store, event: NewEvent): number {
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
        (event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
-        principal, reply_to, dedupe_key)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        principal, reply_to, dedupe_key, quiet)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     event.event_type,
     event.payload,
@@ -34,6 +34,7 @@ export function insertEvent(store: Store, event: NewEvent): number {
     event.principal,
     event.reply_to,
     event.dedupe_key,
+    event.quiet ? 1 : 0,
   );
   return Number(lastInsertRowid);
 }
@@ -43,17 +44,17 @@ export function findEvent(store: Store, id: number): Event | null {
   return row === undefined ? null : eventOf(row as unknown as EventRow);
 }
 
-/** The first event that a sender published with this key since a time. */
+/** The first event that a sender published with this key since a time; a session, or a principal. */
 export function findDuplicate(
   store: Store,
   key: string,
-  sender: { session_id: string; principal: string },
+  sender: { session_id: string; principal: string | null },
   since: number,
 ): Event | null {
-  // A session is the same sender from wherever it calls; without one the principal is.
+  // A name that anybody may sign with is another sender for each principal.
   const row = store.sql(
     `SELECT * FROM event WHERE dedupe_key = ? AND session_id = ? AND at > ?
-       AND (session_id <> '${ANONYMOUS}' OR principal = ?) ORDER BY id LIMIT 1`,
+       AND principal IS ifnull(?, principal) ORDER BY id LIMIT 1`,
   ).get(key, sender.session_id, since, sender.principal);
   return row === undefined ? null : eventOf(row as unknown as EventRow);
 }
@@ -72,6 +73,11 @@ export function countStored(store: Store): number {
     first: number | null;
   };
   return first === null ? 0 : tip(store) - first + 1;
+}
+
+/** Why there is no event of an id: none was given it so far, or it has left the log. */
+export function whyAbsent(store: Store, id: number): string {
+  return id > tip(store) ? "there is none" : "it is in the archive, or was never here";
 }
 
 /** What an event weighs beside its payload, about. */
@@ -196,7 +202,8 @@ interface Conditions {
   checked: [condition: string, ...values: (string | number)[]][];
 }
 
-function conditionsOf(filter: EventFilter): Conditions {
+/** A filter as conditions on rows of `event`. */
+export function conditionsOf(filter: EventFilter): Conditions {
   const equal: Conditions["equal"] = [];
   const checked: Conditions["checked"] = [];
   if (filter.correlation_id !== undefined) equal.push(["correlation_id", filter.correlation_id]);
@@ -218,6 +225,7 @@ function conditionsOf(filter: EventFilter): Conditions {
     checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
   }
   if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+  if (filter.not_imported === true) checked.push(["imported_at IS NULL"]);
   if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
   if (filter.shown !== undefined) checked.push(notShown(filter.shown));
   return { equal, checked };
@@ -240,9 +248,9 @@ function notShown({ from, through, filter }: Shown): Conditions["checked"][numbe
 const LIST = "(SELECT value FROM json_each(?))";
 
 /** `+`, so that it is checked on the rows of the scan: by its indexes they would have to be sorted. */
-const URGENT = `(+channel = ? OR +channel IN ${LIST} OR (signal_level = ${
+const URGENT = `(quiet = 0 AND (+channel = ? OR +channel IN ${LIST} OR (signal_level = ${
   levelRank("actionable")
-} AND +channel IN ${LIST}))`;
+} AND +channel IN ${LIST})))`;
 
 const urgencyValues = ({ direct, channels, wake_on = [] }: Urgency): string[] => [
   direct,
@@ -252,12 +260,14 @@ const urgencyValues = ({ direct, channels, wake_on = [] }: Urgency): string[] =>
 
 const json = (values: readonly string[] | undefined): string => JSON.stringify(values);
 
-type EventRow = Omit<Event, "signal_level" | "tags"> & {
+/** An event as its row has it. */
+export type EventRow = Omit<Event, "signal_level" | "tags"> & {
   signal_level: number;
   tags: string | null;
 };
 
-function eventOf(row: EventRow): Event {
+/** The event of a row; what the row has beside it comes along. */
+export function eventOf<R extends EventRow>(row: R): Omit<R, "signal_level" | "tags"> & Event {
   return {
     ...row,
     signal_level: SIGNAL_LEVELS[row.signal_level] ?? "info",

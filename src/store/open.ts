@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
 import { type Batches, createBatches } from "./batch.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
+import { nameLog } from "./meta.ts";
 import {
   type CarriedOver,
   carryOver,
@@ -19,12 +20,24 @@ import { ownDatabase, type Ownership } from "./owner.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
 import hooks_0003 from "./migrations/0003_hooks.sql" with { type: "text" };
+import archive_0004 from "./migrations/0004_archive.sql" with { type: "text" };
+import tokens_0005 from "./migrations/0005_tokens.sql" with { type: "text" };
+import import_0006 from "./migrations/0006_import.sql" with { type: "text" };
+import flow_0007 from "./migrations/0007_flow.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
 export const APPLICATION_ID = 0x45427573;
 
 /** In order; a database's `user_version` says how many of them it has seen. Never edit one, add. */
-const MIGRATIONS: readonly string[] = [log_0001, delivery_0002, hooks_0003];
+const MIGRATIONS: readonly string[] = [
+  log_0001,
+  delivery_0002,
+  hooks_0003,
+  archive_0004,
+  tokens_0005,
+  import_0006,
+  flow_0007,
+];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 export interface Store extends Batches {
@@ -92,8 +105,11 @@ const NOBODY_ELSE: Ownership = { lastServed: null, noteServed() {}, end() {} };
 function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 2000 });
   try {
+    // Only a new file can still be told to give back, in small steps, what pruning has freed.
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     migrate(db);
+    nameLog(db);
     return db;
   } catch (failure) {
     db.close();

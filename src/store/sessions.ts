@@ -15,8 +15,8 @@ const rows = (found: unknown[]): Session[] => found.map(sessionOf);
 export function insertSession(store: Store, session: Session): void {
   store.sql(
     `INSERT INTO session (id, display_id, name, machine, cwd, repo, client_id,
-                          registered_at, last_seen, pid, pid_start)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                          registered_at, last_seen, pid, pid_start, principal)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     session.id,
     session.display_id,
@@ -29,6 +29,7 @@ export function insertSession(store: Store, session: Session): void {
     session.last_seen,
     session.pid,
     session.pid_start,
+    session.principal,
   );
 }
 
@@ -54,6 +55,11 @@ export function setStatus(
   }
 }
 
+/** Notes when the human of a session last said something to it. */
+export function setPrompted(store: Store, id: string, at: number): void {
+  store.sql("UPDATE session SET prompted_at = ? WHERE id = ?").run(at, id);
+}
+
 /** Notes the channels that a session is to be woken for, beside its own. */
 export function setWakeOn(store: Store, id: string, channels: readonly string[]): void {
   store.sql("UPDATE session SET wake_on = ? WHERE id = ?")
@@ -66,13 +72,23 @@ export function reviveSession(
   id: string,
   now: Pick<
     Session,
-    "name" | "cwd" | "repo" | "client_id" | "last_seen" | "pid" | "pid_start"
+    "name" | "cwd" | "repo" | "client_id" | "last_seen" | "pid" | "pid_start" | "principal"
   >,
 ): void {
   store.sql(
     `UPDATE session SET name = ?, cwd = ?, repo = ?, client_id = ?, last_seen = ?, pid = ?,
-       pid_start = ?, ended_at = NULL, end_reason = NULL WHERE id = ?`,
-  ).run(now.name, now.cwd, now.repo, now.client_id, now.last_seen, now.pid, now.pid_start, id);
+       pid_start = ?, principal = ?, ended_at = NULL, end_reason = NULL WHERE id = ?`,
+  ).run(
+    now.name,
+    now.cwd,
+    now.repo,
+    now.client_id,
+    now.last_seen,
+    now.pid,
+    now.pid_start,
+    now.principal,
+    id,
+  );
 }
 
 /** Marks a live session as ended; answers whether it was live. */
@@ -90,13 +106,21 @@ export function findByDisplayId(store: Store, displayId: string): Session | null
   return row(store.sql("SELECT * FROM session WHERE display_id = ?").get(displayId));
 }
 
+// What follows finds what is the principal's own, or nobody's yet.
+
 /** The session that a client on a machine had: a live one first, then the latest. */
-export function findByClient(store: Store, machine: string, clientId: string): Session | null {
+export function findByClient(
+  store: Store,
+  machine: string,
+  clientId: string,
+  principal: string,
+): Session | null {
   return row(
     store.sql(
-      `SELECT * FROM session WHERE machine = ? AND client_id = ?
+      `SELECT * FROM session
+       WHERE machine = ? AND client_id = ? AND ifnull(principal, ?3) = ?3
        ORDER BY ended_at IS NOT NULL, last_seen DESC LIMIT 1`,
-    ).get(machine, clientId),
+    ).get(machine, clientId, principal),
   );
 }
 
@@ -105,12 +129,13 @@ export function findByClientAnywhere(
   store: Store,
   machine: string,
   clientId: string,
+  principal: string,
 ): Session | null {
   return row(
     store.sql(
-      `SELECT * FROM session WHERE client_id = ?
-       ORDER BY ended_at IS NOT NULL, machine <> ?, last_seen DESC LIMIT 1`,
-    ).get(clientId, machine),
+      `SELECT * FROM session WHERE client_id = ? AND ifnull(principal, ?3) = ?3
+       ORDER BY ended_at IS NOT NULL, machine <> ?2, last_seen DESC LIMIT 1`,
+    ).get(clientId, machine, principal),
   );
 }
 
@@ -119,12 +144,13 @@ export function sessionsOfProcess(
   store: Store,
   machine: string,
   { pid, start }: SessionProcess,
+  principal: string,
 ): Session[] {
   return rows(
     store.sql(
       `SELECT * FROM session WHERE machine = ? AND pid = ? AND pid_start IS ?
-         AND ended_at IS NULL ORDER BY last_seen DESC`,
-    ).all(machine, pid, start),
+         AND ifnull(principal, ?4) = ?4 AND ended_at IS NULL ORDER BY last_seen DESC`,
+    ).all(machine, pid, start, principal),
   );
 }
 

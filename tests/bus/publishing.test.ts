@@ -1,6 +1,6 @@
 /** Once is once, and an answer finds the one who asked. */
 import { deepStrictEqual as equal, match } from "node:assert";
-import { REMOTE, type TestBus, testBus } from "../helpers/bus.ts";
+import { LOCAL, REMOTE, type TestBus, testBus } from "../helpers/bus.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -28,7 +28,7 @@ Deno.test("publish_event with a dedupe_key used before answers the first event a
     ...note({ event_type: "other", payload: "second", channel: "repo:z", signal_level: "info" }),
     session_id: "a",
     dedupe_key: "build 1",
-  }, REMOTE);
+  }, { ...REMOTE, principal: LOCAL.principal });
   equal(
     again,
     { ...first, duplicate: true },

@@ -1,5 +1,5 @@
 import { deepStrictEqual as equal, match, notStrictEqual as differ, ok } from "node:assert";
-import { REMOTE, testBus } from "../helpers/bus.ts";
+import { LOCAL, REMOTE, testBus } from "../helpers/bus.ts";
 
 const HOUR = 60 * 60 * 1000;
 const DAY = 24 * HOUR;
@@ -122,7 +122,7 @@ Deno.test("display ids stay unique among all sessions kept, with a third word wh
   const seen = new Set<string>();
   for (let i = 0; i < 6; i++) {
     const { session } = register(stubborn, { name: "a" }, {
-      caller: { principal: "loopback", local: true, peer: "", path: "tool" },
+      caller: { ...LOCAL, peer: "", path: "tool" },
       now: 0,
       uuid: bus.uuid,
       random: stubborn.random,

@@ -16,18 +16,19 @@ function wait(home: Home, url: string, line: string[], env: Record<string, strin
 const publish = (server: TestServer, event: Record<string, unknown> = {}) =>
   server.call("publish_event", { event_type: "t", payload: "p", ...event });
 
-Deno.test("durationOf: seconds, minutes and hours as people write them, and nothing else", () => {
+Deno.test("durationOf: seconds, minutes, hours and days as people write them, and nothing else", () => {
   const times: [text: string, ms: number][] = [
     ["30", 30_000],
     ["30s", 30_000],
     ["10m", 600_000],
     ["1h", 3_600_000],
+    ["90d", 7_776_000_000],
     ["0.5s", 500],
     ["250ms", 250],
     ["0", 0],
   ];
   for (const [text, ms] of times) assert.equal(durationOf("timeout", text), ms, text);
-  for (const text of ["", "s", "-1", "1d", "1 h", "1h30m", "soon", "1e3", "1".repeat(10)]) {
+  for (const text of ["", "s", "-1", "1w", "1 h", "1h30m", "soon", "1e3", "1".repeat(10)]) {
     assert.throws(
       () => durationOf("timeout", text),
       /^CliError: Cannot use --timeout ".*30s, 10m or 1h/,

@@ -1,11 +1,14 @@
 /** A bus on `:memory:` with a clock that only tests move, and calls as a door would make them. */
-import { type Bus, type Caller, createBus } from "../../src/bus.ts";
+import { dirname, join } from "node:path";
+import { createArchive } from "../../src/archive.ts";
+import { type Bus, type BusParts, type Caller, createBus } from "../../src/bus.ts";
 import type { Shown } from "../../src/desktop.ts";
 import { BusError } from "../../src/errors.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { perform } from "../../src/operations/perform.ts";
 import { insertEvent } from "../../src/store/events.ts";
 import { openStore } from "../../src/store/open.ts";
+import { EVERY_SCOPE } from "../../src/token.ts";
 
 export interface TestBus extends Bus, Disposable {
   /** Moves the clock, in milliseconds. */
@@ -26,12 +29,14 @@ export interface TestBus extends Bus, Disposable {
 
 export const LOCAL: Caller = {
   principal: "loopback",
+  scopes: EVERY_SCOPE,
   local: true,
   peer: "127.0.0.1",
   path: "http",
 };
 export const REMOTE: Caller = {
   principal: "token",
+  scopes: EVERY_SCOPE,
   local: false,
   peer: "100.64.0.7",
   path: "http",
@@ -39,7 +44,7 @@ export const REMOTE: Caller = {
 /** 2026-01-08, when the seed was written. */
 export const START = Date.UTC(2026, 0, 8, 12);
 
-export function testBus(path = ":memory:"): TestBus {
+export function testBus(path = ":memory:", more: Partial<BusParts> = {}): TestBus {
   let now = START;
   let ids = 0;
   let seed = 1;
@@ -49,6 +54,7 @@ export function testBus(path = ":memory:"): TestBus {
   const bus: TestBus = {
     ...createBus({
       store,
+      archive: path === ":memory:" ? null : createArchive(join(dirname(path), "archive")),
       desktop: {
         show(notice) {
           notices.push(notice);
@@ -62,6 +68,7 @@ export function testBus(path = ":memory:"): TestBus {
       // A small linear congruential generator: display ids differ, and a run can be repeated.
       random: () => (seed = (seed * 48271) % 2147483647) / 2147483647,
       isAlive: ({ pid }) => processes.has(pid),
+      ...more,
     }),
     notices,
     processes,

@@ -15,10 +15,12 @@ async function started(app: TestApp): Promise<HookSession> {
   return b;
 }
 
+let said = 0;
+
 async function say(app: TestApp, channel: string, event_type = "note"): Promise<number> {
   const { event_id } = await app.bus.call("publish_event", {
     event_type,
-    payload: `to ${channel}`,
+    payload: `to ${channel}, the ${++said}th`,
     channel,
     session_id: "aaaa",
   });

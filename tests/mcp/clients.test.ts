@@ -138,6 +138,8 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       page.events.find((e: { id: number }) => e.id === event.event_id).payload,
       event.payload,
     );
+    const found = await call("search_events", { query: "naive 日本語" });
+    assert.deepEqual(found.events.map((e: { id: number }) => e.id), [event.event_id]);
     await call("ack_events", { session_id: me.session_id, cursor: String(event.event_id) });
     const receipt = await call("get_delivery", { event_id: event.event_id });
     assert.equal(receipt.audience[0].session_id, me.session_id);

@@ -3,11 +3,13 @@ import { type Bus, type Caller, createBus } from "../../src/bus.ts";
 import { createMcpDoor, type McpDoor, type McpDoorOptions } from "../../src/mcp/door.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { openStore } from "../../src/store/open.ts";
+import { EVERY_SCOPE } from "../../src/token.ts";
 
 export const VERSION = "9.8.7";
 /** Somebody on this machine. */
 export const CALLER: Caller = {
   principal: "loopback",
+  scopes: EVERY_SCOPE,
   local: true,
   peer: "127.0.0.1",
   path: "tool",

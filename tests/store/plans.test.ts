@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { beginningOf, followerOf, noteShown, pageAfter } from "../../src/bus/following.ts";
+import { partToPrune, remove } from "../../src/bus/pruning.ts";
 import { next, noteFailed, noteMoved, takeUp } from "../../src/bus/sending.ts";
 import type { Call } from "../../src/bus.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
@@ -92,6 +93,15 @@ async function exercise(bus: TestBus): Promise<Statements> {
   await stream(bus, by);
   await send(bus, by, webhook_id);
 
+  for (
+    const filter of subsets({ ...NARROW, min_level: "info", sender: "me", since: "2026-01-01" })
+  ) {
+    const { correlation_id: _, ...rest } = filter;
+    await call("search_events", { query: "noise", ...rest });
+    await call("search_events", { query: "noise", ...rest, event_types: ["a"] });
+  }
+  await call("get_archived_events", { channel: "session:you" });
+
   await call("list_sessions", { include_ended: true });
   await call("list_channels");
   await call("set_status", { session_id: "me", status: "busy", state: "working" });
@@ -104,11 +114,27 @@ async function exercise(bus: TestBus): Promise<Statements> {
   await call("set_webhook_active", { webhook_id, active: false });
   await call("unregister_webhook", { webhook_id });
   await call("notify", { title: "t", message: "m" });
+  await call("create_token", { name: "laptop" });
+  await call("list_tokens");
+  await call("rotate_token", { name: "laptop" });
+  await call("revoke_token", { name: "laptop" });
   await call("unregister_session", { client_id: "you" });
+  await takeOut(bus, by);
+  const { version, log, lines } = await call("export_events", { since: "2026-01-01T00:00:00Z" });
+  const sessions = await call("export_events", { kind: "session", after: "m" });
+  const other = lines.slice(0, 3).map((line: object) => ({
+    ...line,
+    reply_to: 1,
+    payload: "other",
+  }));
+  await call("import_events", { version, log, lines: [...other, ...sessions.lines] });
+  const renamed = sessions.lines.map((line: object) => ({ ...line, session_id: "elsewhere" }));
+  await call("import_events", { version, log, lines: renamed });
 
-  // It goes out into the world; `send` runs what that does in the database.
+  // They go out into the world; `send`, `takeOut` and `import_events` run what they do in the database.
   const left = OPERATIONS.filter(({ name }) => !done.has(name)).map(({ name }) => name);
-  assert.deepEqual(left, ["test_webhook"], "every operation is exercised");
+  const outside = ["test_webhook", "prune", "backup", "import_database"];
+  assert.deepEqual(left, outside, "every operation is exercised");
   return statements;
 }
 
@@ -144,6 +170,16 @@ async function send(bus: TestBus, by: (name: string) => void, id: number): Promi
   });
 }
 
+async function takeOut(bus: TestBus, by: (name: string) => void): Promise<void> {
+  by("prune");
+  await inBatch(bus, (call) => {
+    const { events } = partToPrune(bus, 0, LONG, call.now);
+    assert.ok(remove(bus, events, LONG, call) > 0);
+    const future = partToPrune(bus, 0, 0, -1);
+    assert.deepEqual(future.events, [], "and asks what follows what is dated in the future");
+  });
+}
+
 /** Parts of a step that searches: the lists that it compares with, and the counted rows. */
 const PARTS =
   /^(LIST|SCALAR) SUBQUERY|^CREATE BLOOM FILTER$|^CO-ROUTINE|^SCAN (\(subquery|json_each)/;
@@ -160,6 +196,7 @@ const ALLOWED: readonly [step: RegExp, why: string][] = [
   [/^SCAN sqlite_sequence$/, "one row for each of two tables"],
   [/^SCAN webhook( USING .*)?$/, "at most 100 webhooks"],
   [/^SCAN session USING (COVERING )?INDEX session_live$/, "the living are few"],
+  [/^SCAN event_words VIRTUAL TABLE INDEX [0-9]+:M[0-9]+$/, "by a word, the newest few thousand"],
 ];
 
 /** Statements that only people run, about sessions; their tables grow by a row a session. */
@@ -169,16 +206,25 @@ const SELDOM: readonly [operations: readonly string[], step: RegExp, why: string
     /^USE TEMP B-TREE FOR ORDER BY$/,
     "the sessions of one client, mostly one",
   ],
+  [["search_events"], /^USE TEMP B-TREE FOR ORDER BY$/, "ranks the newest few thousand matches"],
+  [["prune"], /^SCAN session$/, "who ended long ago"],
+  [["prune"], /^CORRELATED SCALAR SUBQUERY/, "for each of those, by the channel's index"],
+  [["prune"], /^SCAN position$/, "whose consumers have moved lately"],
   [["get_delivery"], /^SCAN session$/, "who lived when an event came"],
   [["get_delivery"], /^USE TEMP B-TREE FOR ORDER BY$/, "the moves over one event"],
   [["get_diagnosis"], /^USE TEMP B-TREE FOR GROUP BY$/, "the moves of one session"],
+  [
+    ["create_token", "list_tokens", "rotate_token", "revoke_token"],
+    /^SCAN token$/,
+    "all of them, held in memory and read when one changes",
+  ],
   [
     ["list_sessions"],
     /^(SCAN session|USE TEMP B-TREE FOR ORDER BY)$/,
     "the latest ended, if asked",
   ],
   [
-    ["list_sessions", "list_channels", "get_delivery", "get_diagnosis"],
+    ["list_sessions", "list_channels", "get_delivery", "get_diagnosis", "prune"],
     /^USE TEMP B-TREE FOR LAST TERM OF ORDER BY$/,
     "sorts the living",
   ],

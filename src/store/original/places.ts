@@ -95,7 +95,7 @@ function latestOf(db: DatabaseSync): number | null {
 const IN_USE = "it is in use";
 
 /** Copies a database with what its journal or write-ahead log holds, as of one moment. */
-function copyWhole(from: string, to: string): void {
+export function copyWhole(from: string, to: string): void {
   // Closing any descriptor of a file gives up this process's locks on it: first opened, last closed.
   const file = Deno.openSync(from, { read: true });
   let reader: DatabaseSync | null = null;
@@ -171,7 +171,8 @@ function moveTo(file: string, target: string): boolean {
   return true;
 }
 
-function isLocked(failure: unknown): boolean {
+/** Whether SQLite says that somebody else is at work. */
+export function isLocked(failure: unknown): boolean {
   return failure instanceof Error && /\b(locked|busy)\b/.test(failure.message);
 }
 

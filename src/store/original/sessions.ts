@@ -19,8 +19,11 @@ interface OldSession {
 }
 
 /** A session under way from the original to us. */
-interface Moving
-  extends Omit<Session, keyof Presence | "start_id" | "pid" | "pid_start" | "wake_on"> {
+interface Moving extends
+  Omit<
+    Session,
+    keyof Presence | "start_id" | "pid" | "pid_start" | "wake_on" | "prompted_at" | "principal"
+  > {
   old: OldSession;
 }
 

@@ -1,0 +1,75 @@
+import { setImmediate } from "node:timers/promises";
+import { z } from "zod";
+import type { Bus, Caller } from "../bus.ts";
+import { importEvents, importSessions } from "../bus/moving.ts";
+import { tip } from "../store/events.ts";
+import { withCopyOf } from "../store/foreign.ts";
+import { logName } from "../store/meta.ts";
+import { eventsToMove, type MovedPage, sessionsToMove } from "../store/moving.ts";
+import type { Store } from "../store/open.ts";
+import { checkAbsolute, filePath } from "./backup.ts";
+import { importedOutput, MAX_IMPORT_LINES } from "./import_events.ts";
+import { operation, SETS } from "./operation.ts";
+import { checkMayOperate } from "./operating.ts";
+import { callBy } from "./perform.ts";
+
+/** One transaction takes in so much; what others write comes in between. */
+const PART = { limit: MAX_IMPORT_LINES, maxBytes: 4 * 1024 * 1024 };
+
+export const importDatabase = operation({
+  name: "import_database",
+  title: "Import a database",
+  description:
+    "Take in the events and sessions of a database file on the bus's machine, of the original or " +
+    "of another bus. What is here already stays as it is.",
+  input: z.strictObject({ path: filePath }),
+  output: importedOutput,
+  annotations: SETS,
+  scope: "admin",
+  tool: false,
+  // Each part is a batch of its own.
+  writes: false,
+  async run(bus, { path }, { caller }) {
+    checkMayOperate("import", caller);
+    checkAbsolute("import", path);
+    return await withCopyOf(path, bus.store.path, (source) => importAll(bus, source, caller));
+  },
+});
+
+async function importAll(bus: Bus, source: Store, caller: Caller) {
+  const log = logName(source);
+  const bounds = { through: tip(source), since: -Infinity };
+  const events = await each(
+    (after) => eventsToMove(source, { ...PART, after }, bounds),
+    (items) => inBatch(bus, caller, (call) => importEvents(bus, log, items, call)),
+  );
+  const sessions = await each(
+    (after) => sessionsToMove(source, { ...PART, after }),
+    (items) => inBatch(bus, caller, (call) => importSessions(bus, log, items, call)),
+  );
+  return {
+    ...events,
+    sessions_imported: sessions.imported,
+    sessions_known: sessions.known,
+  };
+}
+
+function inBatch<T>(bus: Bus, caller: Caller, write: (call: ReturnType<typeof callBy>) => T) {
+  return bus.store.inBatch(({ afterCommit }) => write(callBy(bus, caller, afterCommit)));
+}
+
+async function each<T>(
+  page: (after: string) => MovedPage<T>,
+  take: (items: readonly T[]) => Promise<{ imported: number; known: number }>,
+) {
+  const sum = { imported: 0, known: 0 };
+  for (let after: string | null = ""; after !== null;) {
+    const { items, next }: MovedPage<T> = page(after);
+    const { imported, known } = await take(items);
+    sum.imported += imported;
+    sum.known += known;
+    after = next;
+    await setImmediate();
+  }
+  return sum;
+}
