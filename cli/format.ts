@@ -144,6 +144,7 @@ export interface WireEvent {
   signal_level: string;
   title?: string;
   tags?: string[];
+  repeats?: number;
 }
 
 export function eventsText(events: readonly WireEvent[]): string {
@@ -160,7 +161,8 @@ function eventText(event: WireEvent): string {
     ...safe(event.payload).split("\n").map((line) => `    ${line}`),
     `    from: ${safeLine(event.session_id)} at ${event.timestamp}` +
     (event.correlation_id === null ? "" : ` corr:${safeLine(event.correlation_id)}`) +
-    (event.tags === undefined ? "" : ` tags:${event.tags.map(safeLine).join(",")}`),
+    (event.tags === undefined ? "" : ` tags:${event.tags.map(safeLine).join(",")}`) +
+    (event.repeats === undefined ? "" : ` repeats:${event.repeats}`),
     "",
     "",
   ].join("\n");

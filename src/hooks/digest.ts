@@ -113,9 +113,10 @@ function fitting(
 function headOf(bus: Bus, session: Session, event: Event, now: number): string {
   const title = event.title === null ? "" : ` ${inQuotes(event.title, 100)}`;
   const reply = event.reply_to === null ? "" : `, reply to #${event.reply_to}`;
+  const again = event.repeats ? `, ${event.repeats} more times the same` : "";
   return `[#${event.id} ${label(event.event_type, 40)}${title} ${
     targetOf(bus, session, event)
-  }${reply}, from ${senderOf(bus, event)}, ${age(now - event.at)} ago, ${
+  }${reply}${again}, from ${senderOf(bus, event)}, ${age(now - event.at)} ago, ${
     new Date(event.at).toISOString()
   }]`;
 }
