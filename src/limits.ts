@@ -3,21 +3,21 @@ import { BusError } from "./errors.ts";
 
 /**
  * The limits and what they are by default. They stop what runs away, not what works hard: a session
- * that publishes twenty times a second for a minute, or waits twenty times at once, is broken.
+ * that publishes two hundred times a second for a minute, or waits two thousand times at once, is broken.
  */
 export const DEFAULT_LIMITS = {
   /** A session is one model and its scripts. */
-  session_publishes_per_minute: 1_200,
+  session_publishes_per_minute: 12_000,
   /** A principal may be a whole machine, its scripts and hooks. */
   principal_publishes_per_minute: 600_000,
-  /** As much as the largest events at a steady rate; it is a disk that fills. */
-  session_bytes_per_minute: 16 * 1024 * 1024,
+  /** What a disk stands for a day until somebody looks. */
+  session_bytes_per_minute: 64 * 1024 * 1024,
   principal_bytes_per_minute: 1024 * 1024 * 1024,
-  /** Each holds a connection; models and scripts of one session need a few. */
-  session_waits: 50,
-  principal_waits: 2_000,
-  session_streams: 50,
-  principal_streams: 2_000,
+  /** Each holds a connection and some memory; one process holds a few thousand with ease. */
+  session_waits: 2_000,
+  principal_waits: 4_000,
+  session_streams: 2_000,
+  principal_streams: 4_000,
 } as const satisfies Record<string, number>;
 
 export type LimitName = keyof typeof DEFAULT_LIMITS;
