@@ -1,6 +1,9 @@
 /** `event-bus hook`: the bus's answer, or nothing; never a failure. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { createClient } from "../../cli/client.ts";
+import { nextSummons } from "../../cli/hook/summons.ts";
+import type { Cli } from "../../cli/verb.ts";
 import { cli, type Ended, standIn } from "../helpers/cli.ts";
 import { type Home, tempHome } from "../helpers/home.ts";
 import { checkHookOutput, shownIn } from "../helpers/injected.ts";
@@ -186,6 +189,17 @@ for (const [what, answer] of ANSWERS) {
     assert.equal(other.asked.length, 1);
   });
 }
+
+Deno.test("cli hook --wake: what is not the bus wakes nobody", async () => {
+  for (const said of [{}, [], "called", 7, { kind: "other" }]) {
+    await using other = standIn(() => Response.json(said));
+    const client = createClient({ url: other.url, token: null, timeoutMs: 1000 });
+    const world = { client, config: { machine: "desk" } } as Cli;
+    const { signal } = new AbortController();
+    const summons = await nextSummons(world, { by: "wake", body: "{}", signal });
+    assert.deepEqual(summons, { kind: "leave" });
+  }
+});
 
 Deno.test("cli hook: whatever is wrong here, it is silent and exits 0, which nobody takes for an order", async () => {
   await using bus = standIn();
