@@ -25,7 +25,7 @@ function passOn(name: string): [string, string][] {
 let runtimeEnv: Record<string, string> | null = null;
 
 /** What the program needs around it beside its home: in an empty home Deno would find no packages. */
-function surroundings(): Record<string, string> {
+export function surroundings(): Record<string, string> {
   if (runtimeEnv !== null) return runtimeEnv;
   runtimeEnv = Object.fromEntries([
     ["PATH", Deno.env.get("PATH") ?? ""],
