@@ -59,7 +59,7 @@ function faster(report: Report, binary: Measured | undefined, requests: Measured
 }
 
 /** What there is to compare, in a world without the user's own settings; null for what is absent. */
-async function findPrograms(world: World) {
+export async function findPrograms(world: World) {
   const found = async (program: string, ...args: string[]): Promise<string | null> => {
     try {
       return await outputOf(program, args, world.env);

@@ -24,6 +24,7 @@ export type Unit = (figure: number) => string;
 
 export const MILLISECONDS: Unit = (ms) => `${ms.toFixed(ms < 10 ? 2 : 1)} ms`;
 export const PER_SECOND: Unit = (n) => `${Math.round(n).toLocaleString("en")} /s`;
+export const BYTES: Unit = (bytes) => `${bytes} B`;
 export const KILOBYTES: Unit = (kb) => `${kb.toFixed(0)} KB`;
 export const MEGABYTES: Unit = (mb) => `${mb.toFixed(0)} MB`;
 

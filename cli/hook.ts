@@ -1,4 +1,4 @@
-import { gatherFacts } from "./hook/facts.ts";
+import { contentOf, gatherFacts } from "./hook/facts.ts";
 import { listen } from "./hook/listener.ts";
 import { type Cli, EXIT, type Verb } from "./verb.ts";
 
@@ -20,14 +20,11 @@ Example:
   echo '{"hook_event_name":"UserPromptSubmit","session_id":"test","cwd":"/tmp"}' | event-bus hook
 `,
   options: { wake: { type: "boolean" } },
+  silent: true,
   async run(args, cli) {
-    try {
-      const hook = JSON.parse(await cli.stdin()) as Hook;
-      return args.flag("wake") ? await listen(hook, cli) : await pass(hook, cli);
-    } catch {
-      // Whatever it is, it is nothing that the session should be bothered with; see event-bus doctor.
-      return EXIT.done;
-    }
+    const hook = JSON.parse(await cli.stdin()) as Hook;
+    const limitMs = Number(args.text("timeout")) || LIMIT_MS;
+    return args.flag("wake") ? await listen(hook, cli) : await pass(hook, cli, limitMs);
   },
 };
 
@@ -38,7 +35,7 @@ export interface Hook {
   readonly cwd?: unknown;
 }
 
-async function pass(hook: Hook, cli: Cli): Promise<number> {
+async function pass(hook: Hook, cli: Cli, limitMs: number): Promise<number> {
   const { client, config, out } = cli;
   const isStart = hook.hook_event_name === "SessionStart";
   const query = new URLSearchParams({
@@ -46,25 +43,27 @@ async function pass(hook: Hook, cli: Cli): Promise<number> {
     machine: config.machine,
     ...isStart ? gatherFacts(config) : {},
   });
-  const limit = AbortSignal.timeout(LIMIT_MS);
+  const limit = AbortSignal.timeout(limitMs);
   const answer = await client.post(`/hooks/claude-code?${query}`, JSON.stringify(hook), limit);
-  if (!answer.ok) return EXIT.done;
   const output = await answer.text();
-  if (output !== "") out(`${output}\n`);
   const session = answer.headers.get("event-bus-session");
-  if (isStart && session !== null) exportSession(cli, decodeURIComponent(session));
+  // Something else may be at this address: what it says is nothing for a model to read.
+  if (!answer.ok || session === null) return EXIT.done;
+  if (output !== "") out(`${output}\n`);
   const ack = answer.headers.get("event-bus-ack");
   if (ack !== null) {
     const done = await client.post("/hooks/claude-code/ack", JSON.stringify({ ack }), limit);
     await done.body?.cancel();
   }
+  if (isStart) exportSession(cli, decodeURIComponent(session));
   return EXIT.done;
 }
 
-/** Lets the scripts that the session runs publish under its name. */
+/** Lets the scripts that the session runs publish under its name. Each start finds what the last wrote. */
 function exportSession({ config }: Cli, sessionId: string): void {
   const { envFile } = config.env.claude;
   if (envFile === null) return;
   const line = `export EVENT_BUS_SESSION_ID='${sessionId.replaceAll("'", `'\\''`)}'\n`;
+  if (contentOf(envFile)?.endsWith(line)) return;
   Deno.writeTextFileSync(envFile, line, { append: true, create: true, mode: 0o600 });
 }

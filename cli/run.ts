@@ -32,6 +32,7 @@ export async function runCli(
   env?: Env,
 ): Promise<number> {
   const json = argv.includes("--json");
+  let silent = false;
   try {
     const { name, before, after } = splitVerb(argv);
     const rest = [...before, ...after];
@@ -41,6 +42,7 @@ export async function runCli(
       throw usageError(`There is no command ${JSON.stringify(name)}; see event-bus help`);
     }
     const { verb } = await load();
+    silent = verb.silent === true;
     const args = readArgs(name, verb, rest);
     if (args.flag("help")) {
       terminal.out(verb.help);
@@ -55,6 +57,7 @@ export async function runCli(
     const bus = { url: readArgs(name, verb, before).text("url"), timeout };
     return await verb.run(readArgs(name, verb, after), world(bus, terminal, json, env));
   } catch (thrown) {
+    if (silent) return EXIT.done;
     return explain(thrown, terminal, json, argv.includes("--debug"));
   }
 }

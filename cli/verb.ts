@@ -9,6 +9,8 @@ export interface Verb {
   readonly options: ParseArgsOptionsConfig;
   /** Names of the positional arguments it takes, in order; more are refused. */
   readonly positionals?: readonly string[];
+  /** Whether nothing that goes wrong is told: who runs it takes words and exit codes for orders. */
+  readonly silent?: boolean;
   /** Whether `--url` behind this verb and these words is its own; the bus's stands before it then. */
   takesUrl?(positionals: readonly string[]): boolean;
   /** Does the work and answers the exit code. May throw CliError, BusError or Refusal. */

@@ -125,7 +125,7 @@ Deno.test("deno task bench --quick: every line has a figure, or says that this m
   const text = new TextDecoder().decode(stdout);
   assert.equal(code, 0, text + new TextDecoder().decode(stderr));
 
-  const figure = String.raw`(?:[0-9.,]+ (?:ms|KB|MB|/s)|not available: \S.*)`;
+  const figure = String.raw`(?:[0-9.,]+ (?:ms|B|KB|MB|/s)|not available: \S.*)`;
   const multiple = String.raw`(?:.*[0-9] x \S.*|.*not available: \S.*)`;
   const verdict = String.raw`(?:.*aim [<>]= [0-9.]+ (?:met|MISSED)|.*not available: \S.*)`;
   const lines: readonly (readonly [name: string, count: number, rest: string])[] = [
@@ -153,6 +153,18 @@ Deno.test("deno task bench --quick: every line has a figure, or says that this m
         [`${kind}, of [0-9]+`, 1, verdict],
       ] as const
     ),
+    ["a start with [0-9]+ other sessions?", 4, verdict],
+    ["a prompt", 1, verdict],
+    ["a prompt, nothing to say", 1, verdict],
+    ["a prompt, a message to show", 1, verdict],
+    ["a batch of tools, nothing to say", 1, verdict],
+    ["a batch of tools, a message to show", 1, verdict],
+    ["the original's way: python3, urllib", 1, figure],
+    ["the original's way: python3, requests", 1, figure],
+    ["  a prompt, how much faster than urllib", 1, verdict],
+    ["  a prompt, how much faster than requests", 1, verdict],
+    ["a start: event-bus hook, from sources", 1, figure],
+    ["a start: event-bus hook, built", 1, verdict],
     ["newest page", 1, verdict],
     ["page at a cursor in the middle", 1, verdict],
     ["page of a channel, at a cursor in the middle", 1, verdict],

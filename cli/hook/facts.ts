@@ -56,7 +56,8 @@ function branchOf(gitDir: string): string | null {
   return head.match(/^ref: refs\/heads\/(.+)$/)?.[1] ?? (head.slice(0, 8) || null);
 }
 
-function contentOf(path: string): string | null {
+/** What a small file holds; null when it cannot be read. */
+export function contentOf(path: string): string | null {
   try {
     return Deno.readTextFileSync(path);
   } catch {

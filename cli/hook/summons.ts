@@ -66,8 +66,9 @@ async function ask(
     const answer = await client.post(path, json, AbortSignal.any([limit, signal]));
     const text = await answer.text();
     if (answer.status >= 500) return null;
-    // A bus that refuses, or knows nothing of this, will not call anybody.
-    return answer.ok && text !== "" ? JSON.parse(text) : { kind: "leave" };
+    // A bus that refuses, or something else at its address, will not call anybody.
+    const said = answer.ok ? JSON.parse(text) : null;
+    return said?.kind === "called" || said?.kind === "nothing" ? said : { kind: "leave" };
   } catch {
     return null;
   }

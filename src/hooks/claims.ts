@@ -31,6 +31,8 @@ export interface Claims {
   isFree(sessionId: string): boolean;
   /** Resolves when a session was free. Look again before claiming: others waited too. */
   free(sessionId: string): Promise<void>;
+  /** Whether what was last pushed into a session's channel was never seen: the client drops it. */
+  isDoubtful(sessionId: string, path: Path): boolean;
   /** Notes that something is on its way; the answer is the name of the claim. */
   open(claim: Claim): string;
   /** Takes a claim, to count it; null for one that is not known (any more). */
@@ -42,8 +44,12 @@ export interface Claims {
 export function createClaims(uuid: () => string): Claims {
   const claims = new Map<string, Settling>();
   const onTheirWay = new Map<string, Set<Promise<void>>>();
+  const doubtful = new Set<string>();
+  const isDoubtful: Claims["isDoubtful"] = (sessionId, path) =>
+    path === "channel" && doubtful.has(sessionId);
 
   return {
+    isDoubtful,
     isFree: (sessionId) => !onTheirWay.has(sessionId),
     async free(sessionId) {
       // Another claim may be opened by whoever waited just as long.
@@ -63,7 +69,14 @@ export function createClaims(uuid: () => string): Claims {
         if (others?.size === 0) onTheirWay.delete(claim.sessionId);
         resolve();
       };
-      const timer = setTimeout(end, claim.path === "channel" ? CHANNEL_WAIT_MS : WAIT_MS);
+      const isPush = claim.path === "channel";
+      const lapse = () => {
+        if (isPush) doubtful.add(claim.sessionId);
+        end();
+      };
+      // Nobody waits for what its client most likely dropped.
+      const ms = isDoubtful(claim.sessionId, claim.path) ? 0 : isPush ? CHANNEL_WAIT_MS : WAIT_MS;
+      const timer = setTimeout(lapse, ms);
       onTheirWay.set(
         claim.sessionId,
         (onTheirWay.get(claim.sessionId) ?? new Set()).add(promise),
@@ -79,6 +92,7 @@ export function createClaims(uuid: () => string): Claims {
       const claim = claims.get(id);
       if (claim === undefined) return null;
       claims.delete(id);
+      if (claim.path === "channel") doubtful.delete(claim.sessionId);
       return claim;
     },
     heldBy: (sessionId, prompt) =>

@@ -4,9 +4,13 @@ import { BusError } from "../errors.ts";
 import { errorsOf } from "../operations/refusal.ts";
 import { MAX_CWD_LENGTH, MAX_ID_LENGTH } from "../session.ts";
 
-/** A text of a newer client that is no text, or too long to be what we think, counts as absent. */
+/**
+ * A text of a newer client that is no text, or too long to be what we think, counts as absent; so does
+ * what the store cannot keep.
+ */
 const optional = (max: number) =>
-  z.string().max(max).transform((text) => text.toWellFormed()).optional().catch(undefined);
+  z.string().max(max).refine((text) => !text.includes("\0"))
+    .transform((text) => text.toWellFormed()).optional().catch(undefined);
 
 const hookInput = z.object({
   session_id: z.string().min(1).max(MAX_ID_LENGTH)

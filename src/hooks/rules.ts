@@ -21,8 +21,9 @@ export interface Rule {
 }
 
 const RULES: Readonly<Record<string, (hook: HookInput) => Rule>> = {
-  SessionStart: () => ({
-    state: "idle",
+  // A compaction comes in the middle of work as well, which goes on after it.
+  SessionStart: ({ source }) => ({
+    ...source === "compact" ? {} : { state: "idle" },
     introduces: true,
     shows: { scope: "all", path: "start hook" },
   }),

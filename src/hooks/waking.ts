@@ -61,7 +61,8 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
     return { kind: "leave", why: "no such session" };
   }
   const mine = takeOver(bus, `${kind} ${session.id}`);
-  const leave = attend(bus, session.id, kind);
+  // A channel that is not on looks like one that is, until it is used.
+  const leave = claims.isDoubtful(session.id, kind) ? () => {} : attend(bus, session.id, kind);
   // The process that came before it has nothing left to do.
   if (kind === "mod") listeners.get(bus)?.get(`wake ${session.id}`)?.abort();
   const signal = AbortSignal.any([

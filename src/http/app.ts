@@ -90,7 +90,7 @@ export function createApp(parts: Parts): Hono<Door> {
   );
   const ofUnknownSize = bodyLimit({
     maxSize: MAX_BODY_BYTES,
-    onError: (c) => refuse(c, tooLarge()),
+    onError: refuseSize,
   });
   app.use((c, next) => {
     c.set("caller", admitted(guard, c));
@@ -98,8 +98,7 @@ export function createApp(parts: Parts): Hono<Door> {
     const { headers } = c.req.raw;
     const length = headers.get("content-length");
     if (length === null || headers.has("transfer-encoding")) return ofUnknownSize(c, next);
-    if (Number(length) > MAX_BODY_BYTES) throw tooLarge();
-    return next();
+    return Number(length) > MAX_BODY_BYTES ? Promise.resolve(refuseSize(c)) : next();
   });
 
   app.get("/health", (c) => {
@@ -135,8 +134,8 @@ export function createApp(parts: Parts): Hono<Door> {
     return c.json(summons);
   });
   app.post("/hooks/claude-code/ack", async (c) => {
-    const { ack } = await json(c) as { ack?: unknown };
-    return c.json({ success: await hooks.acknowledge(ack, c.var.caller) });
+    const body = await json(c) as { ack?: unknown } | null;
+    return c.json({ success: await hooks.acknowledge(body?.ack, c.var.caller) });
   });
   app.post("/mcp", async (c) => {
     try {
@@ -256,10 +255,18 @@ function bodyCut(): BusError {
   return new BusError("unavailable", "Cannot read the body: the connection or server is closing");
 }
 
-function tooLarge(): BusError {
-  return new BusError(
-    "too_large",
-    `Cannot read a body of more than ${MAX_BODY_BYTES} bytes`,
-    { limit: MAX_BODY_BYTES },
+/**
+ * A hook holds whatever its session read or was given; that this is much is no failure that its user
+ * should be shown. What it would have been told, the next one is.
+ */
+function refuseSize(c: Context): Response {
+  if (c.req.path === "/hooks/claude-code") return c.body(null, 204);
+  return refuse(
+    c,
+    new BusError(
+      "too_large",
+      `Cannot read a body of more than ${MAX_BODY_BYTES} bytes`,
+      { limit: MAX_BODY_BYTES },
+    ),
   );
 }

@@ -203,6 +203,34 @@ Deno.test("what was pushed into a channel is not pushed again, and stays unread 
   assertOnce(b, ["pushed", "later"]);
 });
 
+Deno.test("a channel whose client drops what is pushed reaches nobody, until it is seen to", async () => {
+  await using app = testApp();
+  const b = await scene(app);
+  const over = new AbortController();
+  const paths = async () =>
+    (await app.bus.call("list_sessions", {}) as { session_id: string; reachable_by: string[] }[])
+      .find(({ session_id }) => session_id === "bbbb")?.reachable_by;
+  const drops: Waking = (_text, id) => Promise.resolve((delivery = id, ""));
+  let delivery = "";
+  await b.publish("one");
+  await b.listen("channel", over.signal, drops);
+  await b.listen("wake", over.signal);
+  assertOnce(b, ["one"]);
+
+  const second = b.listen("channel", over.signal, drops);
+  await b.fire("Stop");
+  assert.deepEqual(await paths(), []);
+  await b.publish("two");
+  await second;
+  await b.fire("UserPromptSubmit", { prompt: delivery });
+  const third = b.listen("channel", over.signal);
+  await b.fire("Stop");
+  assert.deepEqual(await paths(), ["channel"]);
+  await b.publish("three");
+  await third;
+  assertOnce(b, ["three"]);
+});
+
 Deno.test("a channel's listener finds its session by the process when that has a new id", async () => {
   await using app = testApp();
   const facts = { machine: "home", pid: "4711", pid_start: "1" };

@@ -215,6 +215,20 @@ Deno.test("presence follows the hooks, silently: working, waiting for the human,
   }
 });
 
+Deno.test("a compaction leaves what the session is doing as it is; any other start is the end of it", async () => {
+  await using app = testApp();
+  const a = hooksOf(app, "aaaa");
+  await a.text("SessionStart");
+  for (const [event, state] of [["UserPromptSubmit", "working"], ["Stop", "idle"]] as const) {
+    await a.send(event);
+    await a.text("SessionStart", { source: "compact" });
+    assert.equal((await find(app, "aaaa")).state, state);
+  }
+  await a.send("UserPromptSubmit");
+  await a.text("SessionStart", { source: "resume" });
+  assert.equal((await find(app, "aaaa")).state, "idle");
+});
+
 Deno.test("a hook that changes nothing writes nothing", async () => {
   await using app = testApp();
   const a = hooksOf(app, "aaaa");
