@@ -1,5 +1,5 @@
 /** Which events a reader is shown. The same filter decides in SQL and, for the record, in memory. */
-import { channelOfSession, channelsOf } from "./channel.ts";
+import { addressee, channelOfSession, channelsOf } from "./channel.ts";
 import { type Event, levelRank, type SignalLevel } from "./event.ts";
 
 export interface EventFilter {
@@ -15,6 +15,8 @@ export interface EventFilter {
   exclude_types?: readonly string[] | undefined;
   /** Leaves out what this session sent. */
   not_from?: string | undefined;
+  /** Leaves out direct messages to others; this is the reader's own channel. */
+  not_to_others?: string | undefined;
   /** Leaves out what was imported as history. */
   not_imported?: true | undefined;
   /** Only what cannot wait. */
@@ -31,8 +33,8 @@ export interface Shown {
 }
 
 /**
- * What cannot wait for a session: what is addressed to it (directly, or to a channel that it asked
- * to be woken for), and actionable events on its channels.
+ * What cannot wait for a session: what is addressed to it (directly, or on a channel that it asked
+ * to be woken for, but for lifecycle noise), and actionable events on its channels.
  */
 export interface Urgency {
   readonly direct: string;
@@ -76,6 +78,8 @@ export function matches(event: Event, filter: EventFilter): boolean {
     levelRank(event.signal_level) >= levelRank(min_level ?? "lifecycle") &&
     exclude_types?.includes(event.event_type) !== true &&
     (filter.not_from === undefined || event.session_id !== filter.not_from) &&
+    (filter.not_to_others === undefined || event.channel === filter.not_to_others ||
+      addressee(event.channel) === null) &&
     !(filter.not_imported === true && (event.imported_at ?? null) !== null) &&
     (filter.urgent === undefined || isUrgent(event, filter.urgent)) &&
     !(filter.shown !== undefined && wasShown(event, filter.shown));
@@ -87,6 +91,7 @@ function wasShown(event: Event, { from, through, filter }: Shown): boolean {
 
 function isUrgent(event: Event, { direct, channels, wake_on }: Urgency): boolean {
   if (event.quiet) return false;
-  return event.channel === direct || wake_on?.includes(event.channel) === true ||
+  return event.channel === direct ||
+    (event.signal_level !== "lifecycle" && wake_on?.includes(event.channel) === true) ||
     (event.signal_level === "actionable" && channels.includes(event.channel));
 }

@@ -53,6 +53,7 @@ const fields = {
   exclude_types: fc.array(type, { maxLength: 3 }),
   not_from: fc.constantFrom(...SENDERS),
   urgent: urgency,
+  not_to_others: channel,
 };
 
 const plain = fc.record(fields, { requiredKeys: [] });
@@ -146,7 +147,8 @@ Deno.test("matches() of urgent: direct messages of any level, actionable ones on
     ["repo:other", "actionable", false],
     ["all", "actionable", true],
     ["all", "lifecycle", false],
-    ["releases", "lifecycle", true],
+    ["releases", "lifecycle", false],
+    ["releases", "info", true],
   ];
   for (const [channel, signal_level, passes] of cases) {
     const [event] = filled(store, [{

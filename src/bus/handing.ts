@@ -4,10 +4,12 @@
  */
 import type { Bus, Call } from "../bus.ts";
 import type { Event } from "../event.ts";
+import { channelOfSession } from "../channel.ts";
 import { addressedTo, type EventFilter, urgencyOf } from "../filter.ts";
 import type { Session } from "../session.ts";
 import { countEvents, readEvents } from "../store/events.ts";
 import { type Consumer, findPosition } from "../store/positions.ts";
+import { newsAfter } from "./news.ts";
 import {
   consumerOf,
   MAIN,
@@ -71,6 +73,7 @@ export function unseenBy(bus: Bus, session: Session, scope: "urgent" | "all"): U
     not_from: session.id,
     shown,
     min_level: "info",
+    not_to_others: channelOfSession(session.id),
   });
   return { urgent, main };
 }
@@ -86,15 +89,17 @@ export function isNothing({ urgent, main }: Unseen): boolean {
  */
 export function isCalled({ store }: Bus, session: Session, after = 0): boolean {
   const from = Math.max(after, standing(store, consumerOf(session.id, URGENT)) ?? 0);
-  const { direct, wake_on = [] } = addressedTo(session);
-  return [direct, ...wake_on].some((channel) =>
-    countEvents(store, from, { channel, not_from: session.id }, 1) > 0
+  const urgent = addressedTo(session);
+  const filter = { not_from: session.id, urgent, ...newsAfter(store, from) };
+  return [urgent.direct, ...urgent.wake_on ?? []].some((channel) =>
+    countEvents(store, from, { ...filter, channel }, 1) > 0
   );
 }
 
 function stretch({ store }: Bus, consumer: Consumer, filter: EventFilter): Stretch {
   const from = standing(store, consumer) ?? 0;
-  return { consumer, from, filter, ...readEvents(store, from, filter, PAGE) };
+  const news = { ...filter, ...newsAfter(store, from) };
+  return { consumer, from, filter: news, ...readEvents(store, from, news, PAGE) };
 }
 
 /** What urgent has shown beyond where main stands, if it now passes its stretch through an id. */
@@ -126,7 +131,7 @@ export function leftBy(bus: Bus, { urgent, main }: Unseen, shown: Shown) {
   }
   const filter = { ...main.filter, shown: shownWith(bus, urgent, past) };
   const { through } = pass(main, shown.main);
-  const all = { ...filter, min_level: undefined };
+  const all = { ...filter, min_level: undefined, not_to_others: undefined };
   return {
     left: countEvents(bus.store, through, filter, MAX_COUNT),
     noise: countEvents(bus.store, main.from, all, MAX_COUNT, through) - shown.main,

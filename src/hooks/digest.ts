@@ -64,7 +64,9 @@ const MANY = 1000;
 function restOf({ id }: Session, { left, noise }: { left: number; noise: number }): string[] {
   const count = (n: number) => n < MANY ? String(n) : `${MANY} or`;
   return [
-    ...noise === 0 ? [] : [`${count(noise)} more about sessions coming, going and starting work.`],
+    ...noise === 0
+      ? []
+      : [`${count(noise)} more about sessions coming and going, or between others.`],
     ...left === 0
       ? []
       : [`${count(left)} more unread: get_events(session_id=${asJson(id)}, resume=true).`],

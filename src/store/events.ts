@@ -225,6 +225,9 @@ export function conditionsOf(filter: EventFilter): Conditions {
     checked.push([`event_type NOT IN ${LIST}`, json(filter.exclude_types)]);
   }
   if (filter.not_from !== undefined) checked.push(["session_id <> ?", filter.not_from]);
+  if (filter.not_to_others !== undefined) {
+    checked.push(["(channel = ? OR substr(channel, 1, 8) <> 'session:')", filter.not_to_others]);
+  }
   if (filter.not_imported === true) checked.push(["imported_at IS NULL"]);
   if (filter.urgent !== undefined) checked.push([URGENT, ...urgencyValues(filter.urgent)]);
   if (filter.shown !== undefined) checked.push(notShown(filter.shown));
@@ -248,9 +251,9 @@ function notShown({ from, through, filter }: Shown): Conditions["checked"][numbe
 const LIST = "(SELECT value FROM json_each(?))";
 
 /** `+`, so that it is checked on the rows of the scan: by its indexes they would have to be sorted. */
-const URGENT = `(quiet = 0 AND (+channel = ? OR +channel IN ${LIST} OR (signal_level = ${
-  levelRank("actionable")
-} AND +channel IN ${LIST})))`;
+const URGENT = `(quiet = 0 AND (+channel = ?
+  OR (signal_level > ${levelRank("lifecycle")} AND +channel IN ${LIST})
+  OR (signal_level = ${levelRank("actionable")} AND +channel IN ${LIST})))`;
 
 const urgencyValues = ({ direct, channels, wake_on = [] }: Urgency): string[] => [
   direct,

@@ -22,7 +22,7 @@ const OWN_LINES = [
   String
     .raw`\[#[0-9]+ ${LABEL}(?: ${QUOTED})? ${TO}(?:, reply to #[0-9]+)?, from ${FROM}, ${AGO}, ${ISO}\]`,
   String.raw`… \([0-9]+ characters; get_events\(cursor="[0-9]+", order="asc", limit=1\)\)`,
-  String.raw`[0-9]+(?: or)? more about sessions coming, going and starting work\.`,
+  String.raw`[0-9]+(?: or)? more about sessions coming and going, or between others\.`,
   String.raw`[0-9]+(?: or)? more unread: get_events\(session_id=${ID}, resume=true\)\.`,
   String.raw`event-bus: this session is ${WHO} \(${LABEL}\)` +
   String

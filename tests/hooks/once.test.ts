@@ -66,7 +66,7 @@ async function run(steps: readonly Step[], wakeOn: readonly string[]): Promise<v
   const told = new Map<number, Told>();
   const positions = { main: 0, urgent: 0 };
   const isUrgent = (channel: string, level: string) =>
-    channel === "session:bbbb" || wakeOn.includes(channel) ||
+    channel === "session:bbbb" || (level !== "lifecycle" && wakeOn.includes(channel)) ||
     (level === "actionable" && ["all", "repo:bus", "machine:home"].includes(channel));
 
   const note = (ids: number[], path: string) => {
@@ -92,7 +92,8 @@ async function run(steps: readonly Step[], wakeOn: readonly string[]): Promise<v
       });
       const level = deriveSignalLevel(event_type, channel);
       const urgent = isUrgent(channel, level);
-      if (from === ME || (level === "lifecycle" && !urgent)) return;
+      const isOthers = channel.startsWith("session:");
+      if (from === ME || ((level === "lifecycle" || isOthers) && !urgent)) return;
       told.set(event_id, { urgent, by: [] });
     } else if (step.kind === "hook") {
       const { event, door, acked, goesOn } = step;
