@@ -22,8 +22,8 @@ export interface Claim {
 
 /** A claim that nobody else can settle any more. */
 export interface Settling extends Claim {
-  /** Lets go who waits for it; call it when what it handed over has counted. */
-  end(): void;
+  /** Lets go who waits for it, once it has counted; whether it was the first to show any of it. */
+  end(isFirst: boolean): void;
 }
 
 export interface Claims {
@@ -62,17 +62,19 @@ export function createClaims(uuid: () => string): Claims {
     open(claim) {
       const id = uuid();
       const { promise, resolve } = Promise.withResolvers<void>();
-      const end = () => {
+      const isPush = claim.path === "channel";
+      const end = (isFirst: boolean) => {
         clearTimeout(timer);
+        // The prompt of another path may hold the same text, and proves nothing.
+        if (isPush && isFirst) doubtful.delete(claim.sessionId);
         const others = onTheirWay.get(claim.sessionId);
         others?.delete(promise);
         if (others?.size === 0) onTheirWay.delete(claim.sessionId);
         resolve();
       };
-      const isPush = claim.path === "channel";
       const lapse = () => {
         if (isPush) doubtful.add(claim.sessionId);
-        end();
+        end(false);
       };
       // Nobody waits for what its client most likely dropped.
       const ms = isDoubtful(claim.sessionId, claim.path) ? 0 : isPush ? CHANNEL_WAIT_MS : WAIT_MS;
@@ -92,7 +94,6 @@ export function createClaims(uuid: () => string): Claims {
       const claim = claims.get(id);
       if (claim === undefined) return null;
       claims.delete(id);
-      if (claim.path === "channel") doubtful.delete(claim.sessionId);
       return claim;
     },
     heldBy: (sessionId, prompt) =>

@@ -127,7 +127,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
         });
         return answer;
       } catch (failure) {
-        if (ack !== null) claims.settle(ack)?.end();
+        if (ack !== null) claims.settle(ack)?.end(false);
         throw failure;
       }
     }
@@ -145,13 +145,14 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
   async function count(id: string, caller: Caller): Promise<"new" | "old" | null> {
     const claim = claims.settle(id);
     if (claim === null) return null;
+    let isFirst = false;
     try {
-      return await bus.store.inBatch(({ afterCommit }) => {
-        const call = callBy(bus, { ...caller, path: claim.path }, afterCommit);
-        return handOver(bus, claim.passed, call) ? "new" : "old";
-      });
+      isFirst = await bus.store.inBatch(({ afterCommit }) =>
+        handOver(bus, claim.passed, callBy(bus, { ...caller, path: claim.path }, afterCommit))
+      );
+      return isFirst ? "new" : "old";
     } finally {
-      claim.end();
+      claim.end(isFirst);
     }
   }
 

@@ -60,8 +60,9 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
     over.clear();
     return { kind: "leave", why: "no such session" };
   }
+  // A channel that is not on looks like one that is, until what was pushed is seen or is not.
+  if (kind === "channel") await claims.free(session.id);
   const mine = takeOver(bus, `${kind} ${session.id}`);
-  // A channel that is not on looks like one that is, until it is used.
   const leave = claims.isDoubtful(session.id, kind) ? () => {} : attend(bus, session.id, kind);
   // The process that came before it has nothing left to do.
   if (kind === "mod") listeners.get(bus)?.get(`wake ${session.id}`)?.abort();
