@@ -67,6 +67,18 @@ Deno.test("openApi: describes arguments with the very schemas that check them", 
   }
 });
 
+Deno.test("openApi: says of each way in which scope a token needs", () => {
+  const document = openApi(OPERATIONS, "1") as unknown as Json;
+  const scopeOf = (path: string, method: string) =>
+    ((document.paths as Json)[path]?.[method]?.security as unknown as { token?: string[] }[])
+      .flatMap(({ token }) => token ?? []);
+  for (const { name, scope } of OPERATIONS) {
+    assert.deepEqual(scopeOf(`/v1/${name}`, "post"), [scope], name);
+  }
+  assert.deepEqual(scopeOf("/publish/{channel}", "post"), ["publish"]);
+  assert.deepEqual(scopeOf("/v1/events/stream", "get"), ["read"]);
+});
+
 Deno.test("openApi: every security scheme and reference that is named exists", () => {
   const document = openApi(OPERATIONS, "1");
   const { securitySchemes } = document.components as { securitySchemes: Record<string, unknown> };
