@@ -69,7 +69,10 @@ export async function planService(machine: Machine, source: string | null): Prom
   planClaude(
     plan,
     machine,
-    { url: `${addressOf(config)}/mcp`, needsToken: !isLocal(hostname) },
+    {
+      url: `${addressOf(config)}/mcp`,
+      needsToken: !isLocal(hostname) || config.require_token,
+    },
     dataDir,
   );
   checkPath(plan, machine);
