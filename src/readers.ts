@@ -7,6 +7,8 @@ export interface Readers {
   attend(sessionId: string, path: string): () => void;
   /** The paths by which a session listens now, each once. */
   pathsTo(sessionId: string): string[];
+  /** How many listen by a path now. */
+  count(path: string): number;
 }
 
 export function createReaders(): Readers {
@@ -24,5 +26,6 @@ export function createReaders(): Readers {
       };
     },
     pathsTo: (sessionId) => [...new Set(open.get(sessionId))],
+    count: (path) => [...open.values()].flat().filter((one) => one === path).length,
   };
 }

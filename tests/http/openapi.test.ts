@@ -13,7 +13,7 @@ function valuesOf(value: unknown, key: string): unknown[] {
   );
 }
 
-Deno.test("/openapi.json: one path for every operation, and for /publish and /health", async () => {
+Deno.test("/openapi.json: one path for every operation, and for /publish, /health and /metrics", async () => {
   await using app = testApp();
   const answer = await app.fetch("/openapi.json");
   assert.equal(answer.status, 200);
@@ -25,6 +25,7 @@ Deno.test("/openapi.json: one path for every operation, and for /publish and /he
       "/v1/events/stream",
       "/publish/{channel}",
       "/health",
+      "/metrics",
     ].sort(),
   );
 });
