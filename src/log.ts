@@ -89,10 +89,9 @@ export const FORMATTERS: Readonly<Record<LogFormat, TextFormatter>> = {
   json: neutral(getJsonLinesFormatter()),
 };
 
-/** Values, unlike our own words, may come from callers: all but plain words stand in quotes. */
+/** Values, unlike our own words, may come from callers: they stand in quotes. */
 function valueText(value: unknown): string {
-  const text = value instanceof Error ? value.stack ?? value.message : value;
-  return typeof text === "string" && /^[\w.:@-]+$/.test(text) ? text : JSON.stringify(text) ?? "";
+  return JSON.stringify(value instanceof Error ? value.stack ?? value.message : value) ?? "";
 }
 
 /** Line ends, other control characters, and those that are not seen or turn the direction of text. */

@@ -156,8 +156,7 @@ function note(
 ): void {
   const ms = Math.round(took * 10) / 10;
   audit({ principal, peer, operation: operation.name, session_id, result: outcome, ms });
-  const line = "{operation} {outcome} {ms} ms, {principal} at {peer}";
-  const facts = { operation: operation.name, outcome, ms, principal, peer };
-  if (operation.annotations.readOnlyHint) log.debug(line, facts);
-  else log.info(line, facts);
+  const line = `${operation.name} ${outcome} ${ms.toFixed(1)} ms, ${principal} at ${peer}`;
+  if (operation.annotations.readOnlyHint) log.debug(line);
+  else log.info(line);
 }
