@@ -81,7 +81,7 @@ export async function planService(
   planStart(plan, machine, manager, config);
   const url = addressOf(config);
   planAttach(plan, machine, { url, inSettings, dataDir });
-  const needsToken = !isLocal(new URL(url).hostname);
+  const needsToken = !isLocal(new URL(url).hostname) || config.require_token;
   planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
   checkPath(plan, machine);
   manager.remarks.forEach((remark) => plan.note(remark));

@@ -44,7 +44,7 @@ Example:
       tls_key: args.text("tls-key"),
     });
     const auditLog = config.audit ? config.auditLog : null;
-    const stopLog = await startLog(config.log, config.log_level, auditLog);
+    const stopLog = await startLog(config.log, config.log_level, auditLog, config.log_format);
     let server: RunningServer;
     try {
       server = startServer(config);

@@ -1,5 +1,6 @@
 import type { Client } from "./client.ts";
 import { diagnosisOf } from "./diagnosis.ts";
+import { openSpool } from "../src/spool.ts";
 import { pretty, safeLine } from "./format.ts";
 import { EXIT, type Verb } from "./verb.ts";
 
@@ -23,11 +24,21 @@ Example:
   event-bus status --json | jq -r .version
 `,
   options: {},
-  async run(_args, { json, client, out }) {
-    const health = await client.health();
+  async run(_args, { json, config, client, out, err }) {
+    const spooled = openSpool(config.dataDir).names().length;
+    const health = await client.health().catch((failure) => {
+      if (spooled > 0) {
+        err(`${spooled} ${spooled === 1 ? "event waits" : "events wait"} in the spool`);
+      }
+      throw failure;
+    });
     const works = health.status === "ok";
-    const seen = works ? { ...await sessionsOf(client), ...await seenWithin(client) } : {};
-    const facts = { url: client.base, ...health, ...seen };
+    const facts = {
+      url: client.base,
+      ...health,
+      ...(spooled > 0 ? { spooled } : {}),
+      ...(works ? { ...await sessionsOf(client), ...await seenWithin(client) } : {}),
+    };
     out(json ? pretty(facts) : Object.entries(facts).map(line).join(""));
     return works ? EXIT.done : EXIT.refused;
   },

@@ -11,6 +11,7 @@ import type { Path } from "./delivery.ts";
 import type { Desktop } from "./desktop.ts";
 import type { EventFilter } from "./filter.ts";
 import { createLimits, DEFAULT_LIMITS, type Limits, type LimitValues } from "./limits.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import type { SessionProcess } from "./session.ts";
 import type { Store } from "./store/open.ts";
@@ -29,6 +30,7 @@ export interface Bus {
   readonly courier: Courier;
   readonly desktop: Desktop;
   readonly limits: Limits;
+  readonly metrics: Metrics;
   /** Whether known credentials are masked before they are stored. */
   readonly masksSecrets: boolean;
   readonly readers: Readers;
@@ -59,6 +61,7 @@ export type BusParts =
     | "webhookBell"
     | "courier"
     | "limits"
+    | "metrics"
     | "masksSecrets"
     | "readers"
     | "startedAt"
@@ -79,6 +82,7 @@ export function createBus(parts: BusParts): Bus {
     masksSecrets: true,
     ...parts,
     limits: createLimits(parts.limits ?? DEFAULT_LIMITS, parts.clock),
+    metrics: createMetrics(),
     credentials: createCredentials(parts.store, parts.clock),
     bell,
     shared: createSharing(bell),

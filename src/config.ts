@@ -13,6 +13,8 @@ export interface Config {
   readonly db: string;
   readonly log: string;
   readonly log_level: LogLevel;
+  /** Lines for people, or JSON objects for programs. */
+  readonly log_format: LogFormat;
   /** A picture for notifications. */
   readonly icon: string | null;
   /** This machine's name on the bus. */
@@ -97,6 +99,8 @@ export type Flags = { readonly [K in SettingName]?: string | undefined };
 
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_FORMATS = ["pretty", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 interface Setting<T> {
   /** `EVENT_BUS_X` is also accepted as `AGENT_EVENT_BUS_X`, its later name. */
@@ -110,7 +114,8 @@ const SETTINGS = {
   port: { env: "PORT", parse: port },
   db: { env: "EVENT_BUS_DB", parse: text },
   log: { env: "EVENT_BUS_LOG", parse: text },
-  log_level: { env: "EVENT_BUS_LOG_LEVEL", parse: logLevel },
+  log_level: { env: "EVENT_BUS_LOG_LEVEL", parse: oneOf(LOG_LEVELS) },
+  log_format: { env: "EVENT_BUS_LOG_FORMAT", parse: oneOf(LOG_FORMATS) },
   icon: { env: "EVENT_BUS_ICON", parse: text },
   machine: { env: "EVENT_BUS_MACHINE", parse: text },
   token_file: { env: "EVENT_BUS_TOKEN_FILE", parse: text },
@@ -173,6 +178,7 @@ export function loadConfig(flags: Flags = {}, get: Env = readEnv): Config {
     db: db === ":memory:" ? db : atHome(db ?? join(dataDir, "data.db")),
     log: atHome(setting("log") ?? join(dataDir, "event-bus.log")),
     log_level: setting("log_level") ?? "info",
+    log_format: setting("log_format") ?? "pretty",
     icon: fileAt(icon),
     machine: setting("machine") ?? Deno.hostname(),
     token_file: tokenFile,
@@ -395,10 +401,12 @@ function limits(value: unknown): Partial<LimitValues> {
   );
 }
 
-function logLevel(value: unknown): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === value);
-  if (level === undefined) throw new Error(`one of ${LOG_LEVELS.join(", ")} is expected`);
-  return level;
+function oneOf<T extends string>(words: readonly T[]): (value: unknown) => T {
+  return (value) => {
+    const word = words.find((known) => known === value);
+    if (word === undefined) throw new Error(`one of ${words.join(", ")} is expected`);
+    return word;
+  };
 }
 
 function list(value: unknown): readonly string[] {

@@ -22,6 +22,8 @@ export interface NewEvent {
   /** The event that this one answers. */
   reply_to: number | null;
   dedupe_key: string | null;
+  /** When its sender published it, if it had to wait for the bus. */
+  sent_at?: number | null;
   /** Of a conversation that runs away: it interrupts nobody. */
   quiet?: boolean | number;
 }

@@ -37,6 +37,8 @@ export interface Limits {
   publish(asker: Asker, bytes: number): void;
   /** Counts somebody as there until the answer is called. Throws `too_many` when too many are. */
   enter(what: "waits" | "streams", asker: Asker): () => void;
+  /** How many are there now. */
+  there(what: "waits" | "streams"): number;
 }
 
 const MINUTE_MS = 60_000;
@@ -95,6 +97,11 @@ export function createLimits(values: LimitValues, clock: () => number): Limits {
       }
       return () => leave.splice(0).forEach((one) => one());
     },
+    there: (what) =>
+      [...places].reduce(
+        (all, [key, n]) => key.startsWith(`principal_${what} `) ? all + n : all,
+        0,
+      ),
   };
 }
 

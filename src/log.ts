@@ -1,9 +1,17 @@
 /** Sets up the server's log: one dated line per entry, rotated by size, the user's alone. */
 import { getRotatingFileSink } from "@logtape/file";
-import { configure, dispose, getTextFormatter, type LogRecord, type Sink } from "@logtape/logtape";
+import {
+  configure,
+  dispose,
+  getJsonLinesFormatter,
+  getTextFormatter,
+  type LogRecord,
+  type Sink,
+  type TextFormatter,
+} from "@logtape/logtape";
 import { dirname } from "node:path";
 import { auditSink } from "./audit.ts";
-import type { LogLevel } from "./config.ts";
+import type { LogFormat, LogLevel } from "./config.ts";
 import { BusError } from "./errors.ts";
 import { AUDIT } from "./operations/audit.ts";
 
@@ -20,6 +28,7 @@ export async function startLog(
   path: string,
   level: LogLevel,
   auditPath: string | null = null,
+  format: LogFormat = "pretty",
 ): Promise<() => Promise<void>> {
   for (const file of auditPath === null ? [path] : [path, auditPath]) begin(file);
   const audit = auditPath === null ? null : kept(auditPath, auditSink(auditPath));
@@ -34,13 +43,7 @@ export async function startLog(
           // Whoever follows the log sees a line within a second, and a flood does not write line by line.
           flushInterval: 1000,
           bufferSize: 64 * 1024,
-          formatter: getTextFormatter({
-            timestamp: "rfc3339",
-            level: "FULL",
-            // Values, unlike our own words, may come from callers: quoted, they stay on one line.
-            value: (value) =>
-              value instanceof Error ? inspectError(value) : JSON.stringify(value) ?? "",
-          }),
+          formatter: FORMATTERS[format],
         }),
       ),
       ...(audit && { audit }),
@@ -80,6 +83,26 @@ function kept(path: string, sink: Sink & Disposable): Sink & Disposable {
   return Object.assign(keep, { [Symbol.dispose]: () => sink[Symbol.dispose]() });
 }
 
-function inspectError(error: Error): string {
-  return JSON.stringify(error.stack ?? error.message);
+/** How a record stands in the file: always one line, with nothing in it that acts on a terminal. */
+export const FORMATTERS: Readonly<Record<LogFormat, TextFormatter>> = {
+  pretty: neutral(getTextFormatter({ timestamp: "rfc3339", level: "FULL", value: valueText })),
+  json: neutral(getJsonLinesFormatter()),
+};
+
+/** Values, unlike our own words, may come from callers: they stand in quotes. */
+function valueText(value: unknown): string {
+  return JSON.stringify(value instanceof Error ? value.stack ?? value.message : value) ?? "";
+}
+
+/** Line ends, other control characters, and those that are not seen or turn the direction of text. */
+const ACTING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** The same, with these characters shown as the escapes that JSON has for them. */
+function neutral(format: TextFormatter): TextFormatter {
+  const escape = (character: string) =>
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+    ).join("");
+  return (record) => `${format(record).replace(/\n$/, "").replace(ACTING, escape)}\n`;
 }

@@ -12,6 +12,8 @@ export interface Readers {
   note(sessionId: string, path: string, at: number): void;
   /** When each path of a session last asked, as far as this server has seen. */
   lastBy(sessionId: string): ReadonlyMap<string, number>;
+  /** How many listen by a path now. */
+  count(path: string): number;
 }
 
 /** Whose paths are remembered: those heard most recently. */
@@ -42,5 +44,6 @@ export function createReaders(): Readers {
       if (noted.size > MAX_NOTED) noted.delete(noted.keys().next().value as string);
     },
     lastBy: (sessionId) => noted.get(sessionId) ?? new Map(),
+    count: (path) => [...open.values()].flat().filter((one) => one === path).length,
   };
 }

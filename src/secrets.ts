@@ -15,6 +15,7 @@ const SHAPES: readonly Shape[] = [
       /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}(?:-----END [A-Z0-9 ]{0,60}-----)?/g,
   },
   { name: "AWS access key", pattern: /\b(?:AKIA|ASIA)[A-Z2-7]{16}\b/g },
+  { name: "event-bus token", pattern: /\bebt_[0-9a-f]{64}(?![0-9a-f])/g },
   {
     name: "AWS secret key",
     pattern:

@@ -14,7 +14,10 @@ import { type Certificate, readCertificate } from "./http/tls.ts";
 import { createMcpDoor } from "./mcp/door.ts";
 import { OPERATIONS } from "./operations/all.ts";
 import { endTheGone } from "./operations/perform.ts";
+import { isTracing } from "./operations/tracing.ts";
 import { isAlive } from "./process.ts";
+import { openSpool } from "./spool.ts";
+import { takeSpool } from "./spooling.ts";
 import { writeHeartbeats } from "./store/heartbeats.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
@@ -101,11 +104,20 @@ export function startServer(config: Config): RunningServer {
   serve((request, peer) => app.fetch(request, { peer }));
   const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
   const upkeep = startUpkeep(bus, config.retention, SERVER);
-  const minute = setInterval(() => void everyMinute(bus), MINUTE_MS);
+  const url = urlOf(server.addr, certificate === null ? "http" : "https");
+  const spool = openSpool(config.dataDir);
+  const takeOurs = () => takeSpool(bus, spool, (wanted) => isAddressOf(wanted, url, config));
+  let taking = takeOurs();
+  const minute = setInterval(() => {
+    void everyMinute(bus);
+    taking = taking.then(takeOurs);
+  }, MINUTE_MS);
   void everyMinute(bus);
 
-  const url = urlOf(server.addr, certificate === null ? "http" : "https");
   log.info("listening at {url}, database {db}", { url, db: config.db });
+  if (isTracing) {
+    log.warn("tracing is on; the runtime's own spans carry the URLs of requests and webhooks");
+  }
   if (store.carriedOver !== null) log.info("carried over {facts}", { facts: store.carriedOver });
   return {
     url,
@@ -121,6 +133,7 @@ export function startServer(config: Config): RunningServer {
         Promise.race([server.shutdown(), limit.promise]),
         webhooks.close(CLOSE_MS),
         upkeep.close(),
+        taking,
       ]);
       clearTimeout(late);
       // A full disk must not keep the database and the log from being closed.
@@ -215,6 +228,15 @@ function healthOf(store: Store): () => Health {
       };
     }
   };
+}
+
+/** Whether a client's address of a bus on this machine means the one at `url`. */
+function isAddressOf(wanted: string, url: string, { host }: Config): boolean {
+  const portOf = ({ port, protocol }: URL) => port || (protocol === "https:" ? "443" : "80");
+  const parsed = URL.parse(wanted);
+  if (parsed === null || portOf(parsed) !== portOf(new URL(url))) return false;
+  const name = parsed.hostname.replace(/^\[|\]$/g, "");
+  return name === "localhost" || name === host || isLoopback(name);
 }
 
 function urlOf({ hostname, port }: Deno.NetAddr, scheme: "http" | "https"): string {

@@ -3,8 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Bus, Caller } from "./bus.ts";
 import { learnWords } from "./operations/indexing.ts";
 import { endTheGone } from "./operations/perform.ts";
-import { prune } from "./operations/pruning.ts";
-import { BusError } from "./errors.ts";
+import { isPruning, prune } from "./operations/pruning.ts";
 
 export interface Upkeep {
   /** Waits for the step that is under way; the bell must have been stopped before. */
@@ -40,8 +39,10 @@ export function startUpkeep(bus: Bus, retention: number | null, caller: Caller):
 /** Moves what is older than the retention to the archive, and logs what went and what stays. */
 export async function keepRetention(bus: Bus, retention: number, caller: Caller): Promise<void> {
   await endTheGone(bus, caller);
-  const { events, through, holders } = await prune(bus, caller, bus.clock() - retention, Infinity)
-    .catch(unlessUnderWay);
+  // Somebody prunes by hand just now: the next hour is early enough.
+  if (isPruning(bus)) return;
+  const horizon = bus.clock() - retention;
+  const { events, through, holders } = await prune(bus, caller, horizon, Infinity);
   if (events > 0) {
     log.info("moved {events} events, through {through}, to the archive", { events, through });
   }
@@ -50,12 +51,4 @@ export async function keepRetention(bus: Bus, retention: number, caller: Caller)
       holders: holders.map(({ who }) => who).join(", "),
     });
   }
-}
-
-/** Somebody prunes by hand just now: the next hour is early enough. */
-function unlessUnderWay(failure: unknown) {
-  if (failure instanceof BusError && failure.code === "conflict") {
-    return { events: 0, through: null, holders: [] };
-  }
-  throw failure;
 }

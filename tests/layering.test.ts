@@ -70,7 +70,7 @@ const IMPORTS = FILES.flatMap(importsOf);
 
 /** The rooms in their order: each may import itself and those before it. */
 const ROOMS: readonly [room: string, files: RegExp][] = [
-  ["errors", /^src\/(errors|config|build|words|limits|secrets)\.ts$/],
+  ["errors", /^src\/(errors|config|build|words|limits|secrets|spool|metrics)\.ts$/],
   [
     "nouns",
     /^src\/archive\/|^src\/(archive|event|session|channel|desktop|filter|delivery|courier|webhook_url|token)\.ts$/,
@@ -79,7 +79,7 @@ const ROOMS: readonly [room: string, files: RegExp][] = [
   ["bus", /^src\/(bus|bell|readers)\.ts$|^src\/bus\//],
   ["operations", /^src\/operations\//],
   ["doors", /^src\/(http|mcp|hooks|webhooks)\/|^src\/webhooks\.ts$/],
-  ["server", /^src\/(server|log|audit|process|upkeep)\.ts$/],
+  ["server", /^src\/(server|log|audit|process|upkeep|spooling)\.ts$/],
   ["cli", /^cli\//],
   ["main", /^main\.ts$/],
 ];

@@ -13,6 +13,7 @@ const SECRETS: Record<string, string[]> = {
     `-----BEGIN OPENSSH ${"PRIVATE"} KEY-----\\n${x(64)}\\n-----END OPENSSH ${"PRIVATE"} KEY-----`,
   ],
   "AWS access key": [`AKIA${x(16, "ABCDEFG234567")}`],
+  "event-bus token": [`ebt_${x(64, "0123456789abcdef")}`],
   "AWS secret key": [`aws_secret_access_key = ${x(40)}`, `"AWSSecretAccessKey": "${x(40)}"`],
   "GitHub token": [`ghp_${x(36)}`, `github_pat_${x(22)}_${x(59)}`],
   "GitLab token": [`glpat-${x(20)}`],

@@ -27,6 +27,7 @@ export function append(bus: Bus, draft: Draft, call: Call): number {
     principal: call.caller.principal,
     reply_to: draft.reply_to ?? null,
     dedupe_key: draft.dedupe_key ?? null,
+    sent_at: draft.sent_at ?? null,
     quiet: draft.quiet ?? false,
   });
   call.afterCommit(() => bus.bell.ring());

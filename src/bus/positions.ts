@@ -89,6 +89,7 @@ export function move(bus: Bus, consumer: Consumer, move: Move, call: Call): void
     at: call.now,
     count: move.count,
   });
+  call.afterCommit(() => bus.metrics.moved(path, move.count));
 }
 
 type Span = Pick<Position, "span_from" | "span_filter">;

@@ -11,6 +11,7 @@ import {
 } from "../event.ts";
 import type { Session } from "../session.ts";
 import { findDuplicate, findEvent, whyAbsent } from "../store/events.ts";
+import { findSpooled, rememberSpooled } from "../store/spooled.ts";
 import type { Store } from "../store/open.ts";
 import { findByDisplayId, findSession } from "../store/sessions.ts";
 import { maskSecrets } from "../secrets.ts";
@@ -20,6 +21,12 @@ import { heard, senderOf } from "./speakers.ts";
 
 /** How long the same key from the same sender means the same event. */
 export const DEDUPE_MS = 24 * 60 * 60 * 1000;
+
+/** How old a message may be that waited for the bus; for so long it is known that it came. */
+const MAX_WAIT_MS = 366 * DEDUPE_MS;
+
+/** What took no longer was not kept waiting, and says nothing of it. */
+const AT_ONCE_MS = 1000;
 
 export interface Publication {
   event_type: string;
@@ -34,6 +41,8 @@ export interface Publication {
   /** Publishing again with the same key within a day answers the first event. */
   dedupe_key?: string | undefined;
   reply_to?: number | undefined;
+  /** When its sender sent it, if that may be long ago: it waited for the bus. */
+  sent_at?: number | undefined;
 }
 
 export interface Published {
@@ -66,15 +75,32 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   const session_id = publication.session_id || ANONYMOUS;
   const sender = session_id === ANONYMOUS ? null : senderOf(bus, session_id, call.caller);
   const ended_sender = sender !== null && sender.ended_at !== null ? sender : null;
-  if (sender !== null && ended_sender === null) heard(bus, sender, call);
+  const sent = checkSent(publication, call.now);
+  const isLate = call.now - sent >= AT_ONCE_MS;
+  // What was sent long ago is no sign that its sender is there now.
+  if (sender !== null && ended_sender === null && !isLate) heard(bus, sender, call);
 
   const { texts, masked } = masking(bus, publication);
   const { dedupe_key } = publication;
   const by = { session_id, principal: sender === null ? call.caller.principal : null };
-  const first = dedupe_key === undefined
+  const spooled = dedupe_key === undefined || publication.sent_at === undefined
     ? null
-    : findDuplicate(store, dedupe_key, by, call.now - DEDUPE_MS);
+    : { dedupe_key, session_id, sent_at: publication.sent_at };
+  const came = spooled === null ? null : findSpooled(store, spooled);
+  const first = came !== null
+    ? findEvent(store, came) ?? departed(publication, came, call)
+    : dedupe_key === undefined
+    ? null
+    : findDuplicate(store, dedupe_key, by, {
+      since: sent - DEDUPE_MS,
+      ...spooled === null ? {} : { before: sent + DEDUPE_MS },
+    });
+  const remember = (id: number) => {
+    if (spooled === null) return;
+    rememberSpooled(store, spooled, { id, at: call.now, forgetBefore: call.now - MAX_WAIT_MS });
+  };
   if (first !== null) {
+    remember(first.id);
     const { repeats: _, ...same } = first;
     return {
       ...same,
@@ -102,12 +128,15 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
     correlation_id,
     signal_level,
     quiet: isLoop,
+    sent_at: isLate ? sent : null,
   };
-  const again = sender === null ? null : folded(bus, event, call.now);
+  // What was sent at different times is not the same again because it came at once.
+  const again = sender === null || isLate ? null : folded(bus, event, call.now);
   if (again !== null) {
     return { ...event, ...again, direct, recipient, ended_sender, duplicate: true, masked };
   }
   const id = append(bus, event, call);
+  remember(id);
   if (isLoop && sender !== null && recipient !== null) tellOfPause(bus, sender, recipient, call);
   if (recipient !== null && recipient.ended_at === null && recipient.id !== sender?.id) {
     call.afterCommit(() => notifyOfMessage(bus, recipient, sender, event.payload));
@@ -125,6 +154,42 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
     direct,
     masked,
     ...isLoop ? { isLoop } : {},
+  };
+}
+
+/** When an event was sent; now unless it says otherwise, and never later. */
+function checkSent({ sent_at }: Publication, now: number): number {
+  if (sent_at === undefined) return now;
+  if (now - sent_at >= MAX_WAIT_MS) {
+    throw new BusError(
+      "invalid_argument",
+      `Cannot publish what was sent at ${
+        new Date(sent_at).toISOString()
+      }: a year is the limit, for ` +
+        "nobody knows any more whether it came before",
+    );
+  }
+  return Math.min(sent_at, now);
+}
+
+/** What is still known of an event that came before and has left the log: what is said of it now. */
+function departed(publication: Publication, id: number, call: Call): Event {
+  const { event_type, payload, session_id = ANONYMOUS, correlation_id = null } = publication;
+  const channel = checkChannel(publication.channel || DEFAULT_CHANNEL);
+  return {
+    id,
+    event_type,
+    payload,
+    channel,
+    session_id,
+    correlation_id,
+    at: call.now,
+    signal_level: publication.signal_level ?? deriveSignalLevel(event_type, channel),
+    title: publication.title ?? null,
+    tags: publication.tags ?? [],
+    principal: call.caller.principal,
+    reply_to: publication.reply_to ?? null,
+    dedupe_key: publication.dedupe_key ?? null,
   };
 }
 

@@ -6,7 +6,9 @@ import { getPathNoStrict } from "hono/utils/url";
 import type { Bus, Caller } from "../bus.ts";
 import type { HookDoor } from "../hooks/door.ts";
 import { BusError, errorBody, type ErrorCode, quoted } from "../errors.ts";
+import { METRICS_TYPE } from "../metrics.ts";
 import { audit } from "../operations/audit.ts";
+import { metrics } from "../operations/metrics.ts";
 import type { Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
 import { createGuard, type GuardRules } from "./guard.ts";
@@ -78,6 +80,12 @@ export function createApp(parts: Parts): Hono<Door> {
     return c.json(await perform(bus, operation, args, c.var.caller) as object);
   };
 
+  const refuse = (c: Context<Door>, failure: unknown) => {
+    const { code, answer } = refusal(c, failure);
+    bus.metrics.refused(doorOf(c.req.path), code);
+    return answer;
+  };
+
   app.onError((thrown, c) => refuse(c, thrown));
   app.notFound((c) =>
     refuse(
@@ -105,6 +113,10 @@ export function createApp(parts: Parts): Hono<Door> {
     const facts = health();
     return c.json(facts, facts.status === "ok" ? 200 : 503);
   });
+  app.get(
+    "/metrics",
+    (c) => c.body(metrics(bus, c.var.caller), 200, { "Content-Type": METRICS_TYPE }),
+  );
   app.get("/openapi.json", (c) => c.json(description));
   app.get("/v1/events/stream", (c) => streams(c.req.raw, c.var.caller));
   app.post("/v1/:operation", async (c) => answer(c, c.req.param("operation"), await json(c)));
@@ -172,7 +184,8 @@ function admitted(guard: ReturnType<typeof createGuard>, c: Context<Door>): Call
 
 /** Which door was knocked at; the rest of a path may hold anything. */
 function doorOf(path: string): string {
-  return path.match(/^\/(mcp|v1|publish|hooks|health|openapi\.json)(?=\/|$)/)?.[0] ?? "elsewhere";
+  return path.match(/^\/(mcp|v1|publish|hooks|health|metrics|openapi\.json)(?=\/|$)/)?.[0] ??
+    "elsewhere";
 }
 
 /** The path of a request without a slash at its end, or a prefix that its proxy left in. */
@@ -185,7 +198,8 @@ function pathBelow(prefix: string): (request: Request) => string {
   };
 }
 
-function refuse(c: Context, failure: unknown): Response {
+/** How a refusal looks, and its code. */
+function refusal(c: Context, failure: unknown): { code: ErrorCode; answer: Response } {
   const thrown = CUT.some((kind) => failure instanceof kind) ? bodyCut() : failure;
   if (!(thrown instanceof BusError)) {
     log.error("{method} {path} failed: {failure}", {
@@ -200,7 +214,8 @@ function refuse(c: Context, failure: unknown): Response {
     Object.assign(headers, { "Retry-After": String(body.retry_after_seconds) });
   }
   if (body.code === "unauthenticated") Object.assign(headers, { "WWW-Authenticate": "Bearer" });
-  return new Response(JSON.stringify(body), { status: STATUS[body.code], headers });
+  const answer = new Response(JSON.stringify(body), { status: STATUS[body.code], headers });
+  return { code: body.code, answer };
 }
 
 /** A refusal before the protocol was reached, in the envelope that its clients can read. */

@@ -2,7 +2,7 @@
 import type { JsonSchema, Operation } from "../operations/operation.ts";
 import { streamEvents } from "../operations/stream_events.ts";
 
-/** An OpenAPI 3.1 document of every operation, the stream, `/publish` and `/health`. */
+/** An OpenAPI 3.1 document of every operation, the stream, `/publish`, `/health` and `/metrics`. */
 export function openApi(operations: readonly Operation[], version: string): JsonSchema {
   const publish = operations.find(({ name }) => name === "publish_event");
   const paths = Object.fromEntries(operations.map((operation) => [`/v1/${operation.name}`, {
@@ -61,6 +61,17 @@ export function openApi(operations: readonly Operation[], version: string): Json
           operationId: "health",
           summary: "Whether the bus works",
           responses: answers({ type: "object" }),
+        },
+      },
+      "/metrics": {
+        get: {
+          operationId: "metrics",
+          summary: "What is counted, in Prometheus' text format",
+          security: [{}, { token: ["admin"] }],
+          responses: {
+            ...answers({}),
+            200: { description: "The metrics", content: { "text/plain": {} } },
+          },
         },
       },
     },

@@ -59,7 +59,8 @@ function withoutBounds(schema: JsonSchema): JsonSchema {
   return Object.fromEntries(rest.map(([keyword, value]) => {
     if (keyword === "items") return [keyword, withoutBounds(value as JsonSchema)];
     if (keyword !== "properties") return [keyword, value];
-    const properties = Object.entries(value as Record<string, JsonSchema>);
+    const properties = Object.entries(value as Record<string, JsonSchema>)
+      .filter(([, property]) => property["x-for-scripts"] !== true);
     return [keyword, Object.fromEntries(properties.map(([n, p]) => [n, withoutBounds(p)]))];
   }));
 }

@@ -38,6 +38,7 @@ const eventLine = z.strictObject({
   origin: logName.nullable(),
   origin_id: id.nullable(),
   imported_at: time.nullable(),
+  sent_at: time.nullish(),
 });
 
 const sessionLine = z.strictObject({
@@ -68,7 +69,9 @@ const maybe = <T, R>(value: T | null, as: (value: T) => R): R | null =>
   value === null ? null : as(value);
 
 /** An event as a line of an export. */
-export function eventToLine({ at, imported_at = null, ...event }: MovedEvent): Line {
+export function eventToLine(
+  { at, imported_at = null, sent_at = null, ...event }: MovedEvent,
+): Line {
   return {
     kind: "event",
     id: event.id,
@@ -89,6 +92,7 @@ export function eventToLine({ at, imported_at = null, ...event }: MovedEvent): L
     origin: event.origin,
     origin_id: event.origin_id,
     imported_at: maybe(imported_at, iso),
+    ...(sent_at === null ? {} : { sent_at: iso(sent_at) }),
   };
 }
 
@@ -129,8 +133,15 @@ export function readLines(lines: readonly unknown[], first: number): Lines {
   return read;
 }
 
-function eventOfLine({ kind: _, timestamp, imported_at, ...event }: z.output<typeof eventLine>) {
-  return { ...event, at: Date.parse(timestamp), imported_at: maybe(imported_at, Date.parse) };
+function eventOfLine(
+  { kind: _, timestamp, imported_at, sent_at = null, ...event }: z.output<typeof eventLine>,
+) {
+  return {
+    ...event,
+    at: Date.parse(timestamp),
+    imported_at: maybe(imported_at, Date.parse),
+    sent_at: maybe(sent_at, Date.parse),
+  };
 }
 
 function sessionOfLine({ kind: _, session_id, ...session }: z.output<typeof sessionLine>) {

@@ -6,6 +6,7 @@ import { BusError, errorBody, type ErrorCode } from "../errors.ts";
 import { checkScope, tokenOver } from "./access.ts";
 import { audit, sessionOf } from "./audit.ts";
 import type { Operation, Waiting } from "./operation.ts";
+import { traced } from "./tracing.ts";
 
 const log = getLogger(["event-bus", "operations"]);
 
@@ -13,16 +14,24 @@ const log = getLogger(["event-bus", "operations"]);
  * Runs `operation` with raw arguments. What resolves is durable. Rejects with a BusError when the
  * call is refused; anything else that goes wrong is logged in full and rejects as `internal`.
  */
-export async function perform(
+export function perform(
   bus: Bus,
   operation: Operation,
   args: unknown,
   caller: Caller,
 ): Promise<unknown> {
+  return traced(operation.name, () => performed(bus, operation, args, caller));
+}
+
+async function performed(bus: Bus, operation: Operation, args: unknown, caller: Caller) {
   const started = performance.now();
   let input: unknown;
-  const done = (outcome: "ok" | ErrorCode, session: string | null) =>
-    note(operation, caller, session, performance.now() - started, outcome);
+  let waited = false;
+  const done = (outcome: "ok" | ErrorCode, session: string | null) => {
+    const took = performance.now() - started;
+    bus.metrics.performed(operation.name, outcome, waited ? null : took / 1000);
+    note(operation, caller, session, took, outcome);
+  };
   try {
     checkScope(caller, operation.name, operation.scope);
     input = operation.parse(args);
@@ -33,6 +42,7 @@ export async function perform(
     }
     if (operation.endsTheGone) await endTheGone(bus, caller);
     const waiting = operation.waiting(input);
+    waited = waiting.seconds > 0;
     const result = waiting.seconds === 0
       ? await once(bus, operation, input, caller)
       : await patiently(bus, operation, input, caller, waiting);
@@ -55,8 +65,12 @@ async function once(bus: Bus, operation: Operation, input: unknown, caller: Call
   if (!operation.writes(input)) {
     return await operation.run(bus, input, readingCall(bus, caller));
   }
-  return await bus.store.inBatch(({ afterCommit }) =>
-    operation.run(bus, input, callBy(bus, caller, afterCommit))
+  return await traced(
+    "transaction",
+    () =>
+      bus.store.inBatch(({ afterCommit }) =>
+        operation.run(bus, input, callBy(bus, caller, afterCommit))
+      ),
   );
 }
 

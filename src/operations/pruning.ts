@@ -18,6 +18,9 @@ export interface Pruned {
 /** Two at a time would archive everything twice. */
 const underWay = new WeakSet<Bus>();
 
+/** Whether somebody prunes this bus now. */
+export const isPruning = (bus: Bus): boolean => underWay.has(bus);
+
 /**
  * Moves the events from before `horizon` to the archive, for about `budgetMs`. Each step is on the disk
  * in the archive before it leaves the log: whatever happens in between, no event is in neither.
@@ -32,7 +35,7 @@ export async function prune(
   if (archive === null) {
     throw new BusError("conflict", "Cannot prune a database in memory: it has no archive");
   }
-  if (underWay.has(bus)) {
+  if (isPruning(bus)) {
     throw new BusError("conflict", "Cannot prune: a prune is under way; try again when it is done");
   }
   underWay.add(bus);

@@ -7,7 +7,7 @@ import { addressesNobody } from "../channel.ts";
 import { MAX_TAGS } from "../event.ts";
 import type { Session } from "../session.ts";
 import { APPENDS, operation } from "./operation.ts";
-import { iso, label, sessionId, signalLevel } from "./wire.ts";
+import { iso, label, moment, sessionId, signalLevel } from "./wire.ts";
 
 export const publishEvent = operation({
   name: "publish_event",
@@ -26,6 +26,7 @@ export const publishEvent = operation({
     signal_level: signalLevel.optional(),
     dedupe_key: label.optional(),
     reply_to: z.int().min(1).optional(),
+    sent_at: moment.optional().meta({ "x-for-scripts": true }),
   }),
   output: z.object({
     event_id: z.int(),
@@ -56,7 +57,9 @@ export const publishEvent = operation({
   writes: true,
   spends: ({ session_id, payload }) => ({ session: session_id, bytes: payload.length }),
   run(bus, input, call) {
-    const published = publish(bus, input, call);
+    const { sent_at } = input;
+    const sent = sent_at === undefined ? undefined : Date.parse(sent_at);
+    const published = publish(bus, { ...input, sent_at: sent }, call);
     const { id, duplicate, channel, signal_level, correlation_id, ended_sender } = published;
     const { recipient, direct } = published;
     const warning = input.channel === ""

@@ -53,7 +53,8 @@ function partBeside(to: string): string {
     // Made by us and not by SQLite: it is the user's alone from the first byte on.
     return Deno.makeTempFileSync({
       dir: dirname(to),
-      prefix: `.${basename(to)}-`,
+      // Not of its name, which may be as long as names get, or have what the runtime refuses here.
+      prefix: ".backup-",
       suffix: ".part",
     });
   } catch (failure) {
@@ -74,6 +75,7 @@ function checkTarget(from: string, to: string, force: boolean): void {
     throw refusal(to, failure);
   }
   if (info.isDirectory) throw refuse("it is a folder; name a file in it");
+  if (!info.isFile) throw refuse("it is not a file");
   if (isOf(from, to)) throw refuse("it belongs to the database itself");
   if (!force) throw refuse("it is there already; remove it, or use force");
 }

@@ -19,8 +19,8 @@ export function insertEvent(store: Store, event: NewEvent): number {
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
        (event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
-        principal, reply_to, dedupe_key, quiet)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        principal, reply_to, dedupe_key, quiet, sent_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     event.event_type,
     event.payload,
@@ -35,6 +35,7 @@ export function insertEvent(store: Store, event: NewEvent): number {
     event.reply_to,
     event.dedupe_key,
     event.quiet ? 1 : 0,
+    event.sent_at ?? null,
   );
   return Number(lastInsertRowid);
 }
@@ -44,18 +45,22 @@ export function findEvent(store: Store, id: number): Event | null {
   return row === undefined ? null : eventOf(row as unknown as EventRow);
 }
 
-/** The first event that a sender published with this key since a time; a session, or a principal. */
+/**
+ * The first event that a sender published with this key between two times, as it sent them; a session,
+ * or a principal.
+ */
 export function findDuplicate(
   store: Store,
   key: string,
   sender: { session_id: string; principal: string | null },
-  since: number,
+  { since, before = Number.MAX_SAFE_INTEGER }: { since: number; before?: number | undefined },
 ): Event | null {
   // A name that anybody may sign with is another sender for each principal.
   const row = store.sql(
-    `SELECT * FROM event WHERE dedupe_key = ? AND session_id = ? AND at > ?
+    `SELECT * FROM event WHERE dedupe_key = ? AND session_id = ?
+       AND ifnull(sent_at, at) > ? AND ifnull(sent_at, at) < ?
        AND principal IS ifnull(?, principal) ORDER BY id LIMIT 1`,
-  ).get(key, sender.session_id, since, sender.principal);
+  ).get(key, sender.session_id, since, before, sender.principal);
   return row === undefined ? null : eventOf(row as unknown as EventRow);
 }
 

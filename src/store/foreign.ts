@@ -22,6 +22,8 @@ export async function withCopyOf<T>(
     let store: Store;
     try {
       copyWhole(path, copy);
+      // SQLite would take it for a database in which there is nothing.
+      if (Deno.statSync(copy).size === 0) throw new Error("it is empty");
       store = openStore(copy);
     } catch (failure) {
       throw refusal(path, failure, copy);

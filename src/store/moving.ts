@@ -112,8 +112,9 @@ export function insertMoved(
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
        (id, event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
-        principal, reply_to, dedupe_key, repeats, quiet, origin, origin_id, imported_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        principal, reply_to, dedupe_key, repeats, quiet, origin, origin_id, imported_at,
+        sent_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     id,
     event.event_type,
@@ -133,6 +134,7 @@ export function insertMoved(
     event.origin,
     event.origin_id,
     event.imported_at ?? null,
+    event.sent_at ?? null,
   );
   return Number(lastInsertRowid);
 }

@@ -340,6 +340,10 @@ Deno.test("keepRetention ends the silent and moves what is older, as often as it
     [3],
     "the session that was silent holds nothing, and its end is new",
   );
+  const byHand = bus.call("prune", { older_than_seconds: 60 });
   await keepRetention(bus, 90 * DAY_MS, LOCAL);
+  await byHand;
   assert.deepEqual(await bus.archived(), [1, 2]);
+  using memory = testBus();
+  await assert.rejects(keepRetention(memory, 90 * DAY_MS, LOCAL), /no archive/);
 });

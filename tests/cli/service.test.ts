@@ -165,6 +165,16 @@ Deno.test("planService refuses to serve beyond loopback without a token before i
   assert.deepEqual(machine.ran.filter((line) => !line.includes(" print ")), []);
 });
 
+Deno.test("planService has Claude Code send the token when this machine needs one, too", async () => {
+  using machine = fakeMachine();
+  machine.at.write(".claude/contrib/event-bus/token", "a-token-of-its-own\n");
+  machine.at.write(".claude/contrib/event-bus/config.json", '{"require_token": true}');
+  const { out } = await install(machine);
+  assert.match(out, /claude mcp add .*--header 'Authorization: Bearer \$\{EVENT_BUS_TOKEN\}'/);
+  assert.match(out, /export EVENT_BUS_TOKEN="\$\(cat /);
+  assert.ok(!out.includes("a-token-of-its-own"));
+});
+
 Deno.test("planService mentions the original's wake bridge and lets it be", async () => {
   using machine = fakeMachine();
   original(machine, `${LATER}-bridge`, {});

@@ -12,10 +12,18 @@ import { envOf, type Home, tempHome } from "./home.ts";
 
 export interface TestApp extends AsyncDisposable {
   readonly bus: TestBus;
+  /** The whole route table, as the application has it. */
+  readonly routes: readonly Route[];
   /** Sends a request as a caller at `peer` would; by default one on this machine. */
   fetch(path: string, init?: RequestInit, peer?: string): Promise<Response>;
   /** POSTs JSON; strings and bytes are sent as they are. */
   post(path: string, body: unknown, headers?: HeadersInit, peer?: string): Promise<Response>;
+}
+
+export interface Route {
+  readonly method: string;
+  /** With its parameters by name: `/v1/:operation`. */
+  readonly path: string;
 }
 
 const RULES: GuardRules = { exposed: false, token: null, allowedHosts: [], allowedOrigins: [] };
@@ -42,6 +50,7 @@ export function testApp(
     await app.fetch(new Request(new URL(path, "http://127.0.0.1:8080"), init), { peer });
   return {
     bus,
+    routes: app.routes.filter(({ method }) => method !== "ALL"),
     fetch,
     post: (path, body, headers, peer) =>
       fetch(path, { method: "POST", headers: jsonHeaders(headers), body: bodyOf(body) }, peer),

@@ -111,6 +111,8 @@ Deno.test("an inbox is read and followed by its session's principal alone", asyn
   const { session_id } = await alice.call("register_session", { name: "a" });
   const uri = `event-bus://inbox/${session_id}`;
   assert.ok((await rpc(alice, "resources/read", { uri })).result.contents.length);
+  const streamed = await bob.get(`/v1/events/stream?session_id=${session_id}`);
+  assert.deepEqual([streamed.status, (await streamed.json()).code], [403, "forbidden"]);
   const read = await rpc(bob, "resources/read", { uri });
   assert.match(read.error.message, /another caller registered it/);
 

@@ -13,7 +13,7 @@ function valuesOf(value: unknown, key: string): unknown[] {
   );
 }
 
-Deno.test("/openapi.json: one path for every operation, and for /publish and /health", async () => {
+Deno.test("/openapi.json: one path for every operation, and for /publish, /health and /metrics", async () => {
   await using app = testApp();
   const answer = await app.fetch("/openapi.json");
   assert.equal(answer.status, 200);
@@ -25,6 +25,7 @@ Deno.test("/openapi.json: one path for every operation, and for /publish and /he
       "/v1/events/stream",
       "/publish/{channel}",
       "/health",
+      "/metrics",
     ].sort(),
   );
 });
@@ -65,6 +66,18 @@ Deno.test("openApi: describes arguments with the very schemas that check them", 
     assert.deepEqual(valuesOf(post.requestBody, "schema"), [inputSchema], name);
     assert.deepEqual(valuesOf((post.responses as Json)["200"], "schema"), [outputSchema], name);
   }
+});
+
+Deno.test("openApi: says of each way in which scope a token needs", () => {
+  const document = openApi(OPERATIONS, "1") as unknown as Json;
+  const scopeOf = (path: string, method: string) =>
+    ((document.paths as Json)[path]?.[method]?.security as unknown as { token?: string[] }[])
+      .flatMap(({ token }) => token ?? []);
+  for (const { name, scope } of OPERATIONS) {
+    assert.deepEqual(scopeOf(`/v1/${name}`, "post"), [scope], name);
+  }
+  assert.deepEqual(scopeOf("/publish/{channel}", "post"), ["publish"]);
+  assert.deepEqual(scopeOf("/v1/events/stream", "get"), ["read"]);
 });
 
 Deno.test("openApi: every security scheme and reference that is named exists", () => {

@@ -97,7 +97,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const left = [...Deno.readDirSync(home.dataDir)].map(({ name }) => name).sort();
       assert.deepEqual(
         left,
-        ["data.db", "data.db-lock", "event-bus.log"],
+        ["audit.log", "data.db", "data.db-lock", "event-bus.log"],
         "the database was closed",
       );
     },

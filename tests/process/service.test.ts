@@ -119,6 +119,7 @@ Deno.test(`install (${SUBJECT}) runs a bus that answers, twice is safe, and unin
     const name of [
       "event-bus.err",
       "event-bus.log",
+      "audit.log",
       "data.db",
       "data.db-lock",
       "data.db-wal",

@@ -314,6 +314,8 @@ Deno.test({
     assert.equal(own.status, 200);
     await own.body?.cancel();
     client.close();
+    assert.equal(await bus.stop(), 0, "strangers on its port do it no harm");
+    assert.equal(await bus.errors, "");
   },
 });
 

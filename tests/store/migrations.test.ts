@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { APPLICATION_ID, openStore, SCHEMA_VERSION, schemaVersion } from "../../src/store/open.ts";
 import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
+import delivery_0002 from "../../src/store/migrations/0002_delivery.sql" with { type: "text" };
 import { testBus } from "../helpers/bus.ts";
 
 /** A database as the first version left it: a session under way, one without an announcement, one ended. */
@@ -100,5 +101,29 @@ Deno.test(
       [1, 1],
       "main's reading on is not its own",
     );
+  }),
+);
+
+Deno.test(
+  "a session belongs to whoever registered it, as far as the log knows; the others are nobody's yet",
+  inFolder((path) => {
+    firstVersion(path);
+    const old = new DatabaseSync(path);
+    old.exec(delivery_0002);
+    old.exec(`PRAGMA user_version = 2;
+      UPDATE event SET principal = 'token' WHERE id = 1;
+      UPDATE event SET principal = 'loopback' WHERE id IN (3, 4)`);
+    old.close();
+    const store = openStore(path);
+    assert.deepEqual(
+      store.db.prepare("SELECT id, principal FROM session ORDER BY id").all()
+        .map((row) => ({ ...row })),
+      [
+        { id: "gone", principal: null },
+        { id: "me", principal: "token" },
+        { id: "quiet", principal: null },
+      ],
+    );
+    store.close();
   }),
 );

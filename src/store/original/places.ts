@@ -96,6 +96,8 @@ const IN_USE = "it is in use";
 
 /** Copies a database with what its journal or write-ahead log holds, as of one moment. */
 export function copyWhole(from: string, to: string): void {
+  // Opening a pipe would wait for whoever writes to it, and a device may never end.
+  if (!Deno.statSync(from).isFile) throw new Error("it is not a file");
   // Closing any descriptor of a file gives up this process's locks on it: first opened, last closed.
   const file = Deno.openSync(from, { read: true });
   let reader: DatabaseSync | null = null;
