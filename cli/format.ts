@@ -144,7 +144,6 @@ export interface WireEvent {
   signal_level: string;
   title?: string;
   tags?: string[];
-  repeats?: number;
 }
 
 export function eventsText(events: readonly WireEvent[]): string {
@@ -161,8 +160,7 @@ function eventText(event: WireEvent): string {
     ...safe(event.payload).split("\n").map((line) => `    ${line}`),
     `    from: ${safeLine(event.session_id)} at ${event.timestamp}` +
     (event.correlation_id === null ? "" : ` corr:${safeLine(event.correlation_id)}`) +
-    (event.tags === undefined ? "" : ` tags:${event.tags.map(safeLine).join(",")}`) +
-    (event.repeats === undefined ? "" : ` repeats:${event.repeats}`),
+    (event.tags === undefined ? "" : ` tags:${event.tags.map(safeLine).join(",")}`),
     "",
     "",
   ].join("\n");

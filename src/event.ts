@@ -29,8 +29,6 @@ export interface NewEvent {
 }
 
 export interface Event extends NewEvent {
-  /** How often the same came again and was only counted. */
-  repeats?: number;
   /** Strictly increasing, never reused once committed. */
   id: number;
   /** When it was imported as history; null for what happened here. */

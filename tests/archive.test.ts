@@ -23,7 +23,6 @@ function event(id: number, more: Partial<Event> = {}): Event {
     principal: null,
     reply_to: null,
     dedupe_key: null,
-    repeats: 0,
     ...more,
   };
 }

@@ -96,7 +96,6 @@ const ABSENT = {
   principal: null,
   reply_to: null,
   dedupe_key: null,
-  repeats: 0,
 };
 
 /** The event of a line; throws when it is none. */

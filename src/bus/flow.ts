@@ -1,33 +1,15 @@
-/** The rules of flow: the same again is counted, and a conversation that runs away loses its urgency. */
+/** The rules of flow: a conversation that runs away loses its urgency. */
 import type { Bus, Call } from "../bus.ts";
 import { channelOfSession } from "../channel.ts";
-import type { NewEvent } from "../event.ts";
 import type { Session } from "../session.ts";
-import { addRepeat, countFrom, latestAlike } from "../store/flow.ts";
+import { countFrom, latestAlike } from "../store/flow.ts";
 import type { Store } from "../store/open.ts";
 import { append } from "./log.ts";
-
-/** So often the same message is an event each time; from then on it is counted. */
-export const FOLD_AFTER = 10;
-/** Within this time it is the same message again, and not the same news another day. */
-export const FOLD_MS = 30_000;
 
 /** So often two sessions may go back and forth before their humans should know. */
 export const MAX_ROUNDS = 10;
 /** A conversation that rested for so long begins anew. */
 const ROUND_MS = 60 * 60 * 1000;
-
-/** The event that counts this one as its repetition, with how often it came again; mostly none. */
-export function folded(
-  { store }: Bus,
-  event: Pick<NewEvent, "event_type" | "payload" | "channel" | "session_id">,
-  now: number,
-): { id: number; repeats: number } | null {
-  const alike = latestAlike(store, event, now - FOLD_MS, FOLD_AFTER);
-  const [latest] = alike;
-  if (latest === undefined || alike.length < FOLD_AFTER) return null;
-  return { id: latest, repeats: addRepeat(store, latest) };
-}
 
 /** Whether two sessions have gone back and forth too often since a human said something to either. */
 export function runsAway({ store }: Bus, from: Session, to: Session, now: number): boolean {

@@ -15,7 +15,7 @@ import { findSpooled, rememberSpooled } from "../store/spooled.ts";
 import type { Store } from "../store/open.ts";
 import { findByDisplayId, findSession } from "../store/sessions.ts";
 import { maskSecrets } from "../secrets.ts";
-import { folded, runsAway, tellOfPause } from "./flow.ts";
+import { runsAway, tellOfPause } from "./flow.ts";
 import { append } from "./log.ts";
 import { heard, senderOf } from "./speakers.ts";
 
@@ -62,8 +62,6 @@ export interface Published {
   direct: boolean;
   /** The kinds of credentials that were taken out of it. */
   masked: readonly string[];
-  /** How often the same came again; only when it was counted instead of stored. */
-  repeats?: number;
   /** Whether it waits because the two have gone back and forth too often. */
   isLoop?: boolean;
 }
@@ -101,9 +99,8 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   };
   if (first !== null) {
     remember(first.id);
-    const { repeats: _, ...same } = first;
     return {
-      ...same,
+      ...first,
       ...resolveChannel(store, first.channel),
       duplicate: true,
       ended_sender,
@@ -131,10 +128,6 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
     sent_at: isLate ? sent : null,
   };
   // What was sent at different times is not the same again because it came at once.
-  const again = sender === null || isLate ? null : folded(bus, event, call.now);
-  if (again !== null) {
-    return { ...event, ...again, direct, recipient, ended_sender, duplicate: true, masked };
-  }
   const id = append(bus, event, call);
   remember(id);
   if (isLoop && sender !== null && recipient !== null) tellOfPause(bus, sender, recipient, call);

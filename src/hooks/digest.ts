@@ -35,26 +35,19 @@ export interface Digest {
 
 /** What a session has not seen, urgent first, as far as it fits; the rest is counted. */
 export function digestOf(bus: Bus, session: Session, unseen: Unseen, frame: Frame): Digest {
-  const all = [...unseen.urgent.events, ...unseen.main?.events ?? []];
+  const { urgent, main } = unseen;
+  // While urgent has more to show, main does not pass it.
+  const events = [...urgent.events, ...urgent.more ? [] : main?.events ?? []];
   const most = restOf(session, { left: MANY, noise: MANY }).join("\n");
-  const blocks = fitting(bus, session, all, {
+  const { blocks, fit } = fitting(bus, session, events, {
     ...frame,
     chars: frame.chars - HEAD.length - most.length - 2,
   });
-  const urgent = Math.min(blocks.length, unseen.urgent.events.length);
-  const shown = { urgent, main: mainOf(unseen, blocks.length, urgent) };
-  if (shown.urgent + shown.main === 0) return { text: "", shown };
-  const items = blocks.slice(0, shown.urgent + shown.main);
-  return {
-    text: [HEAD, ...items, ...restOf(session, leftBy(bus, unseen, shown))].join("\n"),
-    shown,
-  };
-}
-
-/** While urgent has more to show, main does not pass it. */
-function mainOf({ urgent, main }: Unseen, fit: number, shown: number): number {
-  if (main === null || shown < urgent.events.length || urgent.more) return 0;
-  return fit - shown;
+  const shown = { urgent: Math.min(fit, urgent.events.length), main: 0 };
+  shown.main = fit - shown.urgent;
+  if (fit === 0) return { text: "", shown };
+  const rest = restOf(session, leftBy(bus, unseen, shown));
+  return { text: [HEAD, ...blocks, ...rest].join("\n"), shown };
 }
 
 /** The bus counts no further than this. */
@@ -85,40 +78,80 @@ export function newsOf(
 ): string {
   const head = `Before this session came. ${HEAD}`;
   const frame = { now, chars: chars - head.length - 1 };
-  const blocks = fitting(bus, session, events.toReversed(), frame);
+  const { blocks } = fitting(bus, session, events.toReversed(), frame);
   return blocks.length === 0 ? "" : [head, ...blocks.toReversed()].join("\n");
 }
 
-/** The first of these events that fit, each as a block of lines. */
+/** The same from the same sender within this time is one message that came several times. */
+const AGAIN_MS = 60_000;
+/** What saying so takes, at most. */
+const AGAIN_CHARS = 40;
+
+interface Block {
+  readonly event: Event;
+  readonly head: string;
+  readonly text: string;
+  /** The event of the same text that came last, and how many there were. */
+  last: Event;
+  times: number;
+}
+
+/** The first of these events that fit, each as a block of lines, and how many these are. */
 function fitting(
   bus: Bus,
   session: Session,
   events: readonly Event[],
   { now, chars }: Frame,
-): string[] {
-  const blocks: string[] = [];
+): { blocks: string[]; fit: number } {
+  const blocks: Block[] = [];
   let left = chars;
-  for (const [i, event] of events.entries()) {
-    const head = headOf(bus, session, event, now);
+  let fit = 0;
+  for (const event of events) {
+    const same = blocks.find((block) => isAgain(block.last, event));
+    if (same !== undefined) {
+      if (same.times === 1 && left < AGAIN_CHARS) break;
+      if (same.times === 1) left -= AGAIN_CHARS;
+      same.times++;
+      same.last = event;
+      fit++;
+      continue;
+    }
+    const head = headOf(bus, session, event);
+    const tail = tailOf(bus, event, now);
     // Behind the head, and behind the block, is the end of a line.
-    const room = left - head.length - 2;
-    if (room < (i === 0 ? MIN_FIRST_CHARS : MIN_ITEM_CHARS)) break;
-    const max = i < events.length - 1 ? Math.min(room, MAX_ITEM_CHARS) : room;
-    const block = `${head}\n${quoted(event, max)}`;
-    blocks.push(block);
-    left -= block.length + 1;
+    const room = left - head.length - tail.length - 2;
+    if (room < (fit === 0 ? MIN_FIRST_CHARS : MIN_ITEM_CHARS)) break;
+    const max = fit < events.length - 1 ? Math.min(room, MAX_ITEM_CHARS) : room;
+    const text = `${tail}\n${quoted(event, max)}`;
+    blocks.push({ event, head, text, last: event, times: 1 });
+    left -= head.length + text.length + 1;
+    fit++;
   }
-  return blocks;
+  return { blocks: blocks.map((block) => `${block.head}${again(block)}${block.text}`), fit };
 }
 
-/** One line of what the bus itself knows of an event. */
-function headOf(bus: Bus, session: Session, event: Event, now: number): string {
+function isAgain(first: Event, event: Event): boolean {
+  return Math.abs(event.at - first.at) < AGAIN_MS && event.payload === first.payload &&
+    event.session_id === first.session_id && event.event_type === first.event_type &&
+    event.channel === first.channel && event.title === first.title &&
+    event.reply_to === first.reply_to;
+}
+
+const again = ({ times, last }: Block): string =>
+  times === 1 ? "" : `, ${times} times until #${last.id}`;
+
+/** One line of what the bus itself knows of an event: what it is, … */
+function headOf(bus: Bus, session: Session, event: Event): string {
   const title = event.title === null ? "" : ` ${inQuotes(event.title, 100)}`;
   const reply = event.reply_to === null ? "" : `, reply to #${event.reply_to}`;
-  const again = event.repeats ? `, ${event.repeats} more times the same` : "";
   return `[#${event.id} ${label(event.event_type, 40)}${title} ${
     targetOf(bus, session, event)
-  }${reply}${again}, from ${senderOf(bus, event)}, ${age(now - event.at)} ago, ${
+  }${reply}`;
+}
+
+/** … and from whom and since when. */
+function tailOf(bus: Bus, event: Event, now: number): string {
+  return `, from ${senderOf(bus, event)}, ${age(now - event.at)} ago, ${
     new Date(event.at).toISOString()
   }]`;
 }

@@ -86,6 +86,13 @@ export function createApp(parts: Parts): Hono<Door> {
     return answer;
   };
 
+  /**
+   * A hook holds whatever its session read or was given; that this is much is no failure that its user
+   * should be shown. What it would have been told, the next one is.
+   */
+  const refuseSize = (c: Context<Door>) =>
+    c.req.path === "/hooks/claude-code" ? c.body(null, 204) : refuse(c, tooLarge());
+
   app.onError((thrown, c) => refuse(c, thrown));
   app.notFound((c) =>
     refuse(
@@ -270,18 +277,10 @@ function bodyCut(): BusError {
   return new BusError("unavailable", "Cannot read the body: the connection or server is closing");
 }
 
-/**
- * A hook holds whatever its session read or was given; that this is much is no failure that its user
- * should be shown. What it would have been told, the next one is.
- */
-function refuseSize(c: Context): Response {
-  if (c.req.path === "/hooks/claude-code") return c.body(null, 204);
-  return refuse(
-    c,
-    new BusError(
-      "too_large",
-      `Cannot read a body of more than ${MAX_BODY_BYTES} bytes`,
-      { limit: MAX_BODY_BYTES },
-    ),
+function tooLarge(): BusError {
+  return new BusError(
+    "too_large",
+    `Cannot read a body of more than ${MAX_BODY_BYTES} bytes`,
+    { limit: MAX_BODY_BYTES },
   );
 }

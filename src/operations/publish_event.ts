@@ -42,7 +42,6 @@ export const publishEvent = operation({
       reachable_by: z.array(z.string()),
     })).optional(),
     duplicate: z.boolean().optional(),
-    repeats: z.int().optional(),
     masked: z.array(z.string()).optional(),
     warning: z.string().optional(),
     session_deleted: z.boolean().optional(),
@@ -73,7 +72,6 @@ export const publishEvent = operation({
       signal_level,
       ...(correlation_id === null ? {} : { correlation_id }),
       ...(duplicate ? { duplicate } : {}),
-      ...(published.repeats === undefined ? {} : { repeats: published.repeats }),
       ...(published.masked.length === 0 ? {} : { masked: [...published.masked] }),
       ...(direct ? { recipients: recipient === null ? [] : [describe(bus, recipient)] } : {}),
       ...(warning === null ? {} : { warning }),
@@ -93,12 +91,11 @@ function describe(bus: Bus, session: Session) {
 
 /** Stored all the same; but a message that nobody will read is worth a word to its sender. */
 function warningAbout(published: Published): string | null {
-  const { channel, direct, recipient, masked, repeats, isLoop } = published;
+  const { channel, direct, recipient, masked, isLoop } = published;
   if (masked.length > 0) {
     return `Masked before it was stored: ${masked.join(", ")}; a credential that was sent is no ` +
       "secret any more";
   }
-  if (repeats !== undefined) return `The same again: counted ${repeats} times instead of stored`;
   if (isLoop) {
     return "You two have gone back and forth for long without a human: this waits for the next " +
       "prompt of its reader";

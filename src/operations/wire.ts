@@ -49,7 +49,6 @@ export const wireEvent = z.object({
   title: z.string().optional(),
   tags: z.array(z.string()).optional(),
   reply_to: z.int().optional(),
-  repeats: z.int().optional(),
 });
 
 /** An event as callers see it; both spellings of its id, because the original used both. */
@@ -68,7 +67,6 @@ export function toWire(event: Event): z.output<typeof wireEvent> {
     ...(event.title === null ? {} : { title: event.title }),
     ...(event.tags.length === 0 ? {} : { tags: [...event.tags] }),
     ...(event.reply_to === null ? {} : { reply_to: event.reply_to }),
-    ...(event.repeats ? { repeats: event.repeats } : {}),
   };
 }
 

@@ -24,13 +24,6 @@ export function latestAlike(
   return (rows as { id: number }[]).map(({ id }) => id);
 }
 
-/** Counts one repetition of an event, and answers how often it came again. Only inside a batch. */
-export function addRepeat(store: Store, id: number): number {
-  const row = store.sql("UPDATE event SET repeats = repeats + 1 WHERE id = ? RETURNING repeats")
-    .get(id);
-  return (row as { repeats: number }).repeats;
-}
-
 /** How many of the last events of a channel a session sent since a time, counted to `atMost`. */
 export function countFrom(
   store: Store,

@@ -112,9 +112,9 @@ export function insertMoved(
   const { lastInsertRowid } = store.sql(
     `INSERT INTO event
        (id, event_type, payload, channel, session_id, at, signal_level, correlation_id, title, tags,
-        principal, reply_to, dedupe_key, repeats, quiet, origin, origin_id, imported_at,
+        principal, reply_to, dedupe_key, quiet, origin, origin_id, imported_at,
         sent_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     id,
     event.event_type,
@@ -129,7 +129,6 @@ export function insertMoved(
     event.principal,
     event.reply_to,
     event.dedupe_key,
-    event.repeats ?? 0,
     event.quiet ? 1 : 0,
     event.origin,
     event.origin_id,

@@ -1,6 +1,6 @@
 /** Floods, loops, and credentials that slipped in. */
 import assert from "node:assert/strict";
-import { FOLD_AFTER, FOLD_MS, MAX_ROUNDS } from "../../src/bus/flow.ts";
+import { MAX_ROUNDS } from "../../src/bus/flow.ts";
 import { type TestBus, testBus } from "../helpers/bus.ts";
 
 async function two(bus: TestBus): Promise<void> {
@@ -23,30 +23,6 @@ async function talk(bus: TestBus, rounds: number) {
     await say(bus, "b", "a", `answer ${i}`);
   }
 }
-
-Deno.test("publish_event: the same again is counted, once it is a flood, and readers see how often", async () => {
-  using bus = testBus();
-  await two(bus);
-  const same = { event_type: "t", payload: "same", session_id: "a" };
-  const ids = new Set<number>();
-  for (let i = 0; i < FOLD_AFTER; i++) ids.add((await bus.call("publish_event", same)).event_id);
-  assert.equal(ids.size, FOLD_AFTER);
-  const again = await bus.call("publish_event", same);
-  assert.deepEqual([again.event_id, again.duplicate, again.repeats], [Math.max(...ids), true, 1]);
-  assert.match(again.warning, /counted 1 times/);
-  assert.equal((await bus.call("publish_event", same)).repeats, 2);
-  const { events } = await bus.call("get_events", { session_id: "b", resume: true });
-  assert.equal(events[0].repeats, 2);
-  assert.ok(!("repeats" in events[1]));
-  // Another text, another sender, another channel, nobody, and another time are something new.
-  for (
-    const other of [{ payload: "new" }, { session_id: "b" }, { channel: "x" }, { session_id: "" }]
-  ) {
-    assert.ok(!("repeats" in await bus.call("publish_event", { ...same, ...other })));
-  }
-  bus.pass(FOLD_MS + 1);
-  assert.ok(!("repeats" in await bus.call("publish_event", same)));
-});
 
 Deno.test("a conversation that runs away waits, and both and the human are told once", async () => {
   using bus = testBus();

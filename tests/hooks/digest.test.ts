@@ -302,3 +302,20 @@ Deno.test("whatever others write, and in whatever field: harmless, in its budget
     TORTURE ? { numRuns: 2000 } : { numRuns: 60, seed: 20260108 },
   );
 });
+
+Deno.test("the same message again is one message with a count, and all of them are read", async () => {
+  await using app = testApp();
+  const b = hooksOf(app, "bbbb");
+  await b.text("SessionStart");
+  const first = await say(app, "the build is red", { session_id: "aaaa" });
+  const other = await say(app, "the build is green", { session_id: "aaaa" });
+  let last = first;
+  for (let i = 0; i < 30; i++) last = await say(app, "the build is red", { session_id: "aaaa" });
+  app.bus.pass(61_000);
+  const later = await say(app, "the build is red", { session_id: "aaaa" });
+  const text = await b.text("UserPromptSubmit");
+  checkInjected(text);
+  assert.deepEqual(shownIn(text), [first, other, later]);
+  assert.match(text, new RegExp(`^\\[#${first} .*, 31 times until #${last}, from `, "m"));
+  assert.equal(await b.text("UserPromptSubmit"), "");
+});

@@ -88,7 +88,7 @@ async function run(steps: readonly Step[], wakeOn: readonly string[]): Promise<v
         event_type,
         channel,
         session_id: from,
-        payload: "x ".repeat(length / 2),
+        payload: `${bus.clock()} ${"x ".repeat(length / 2)}`,
       });
       const level = deriveSignalLevel(event_type, channel);
       const urgent = isUrgent(channel, level);
