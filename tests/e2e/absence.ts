@@ -25,7 +25,8 @@ sessionTest("absence: without the bus sessions run as if it were not there", asy
   const off = await printed(world, word, OFF);
   const away = await printed(world, word, []);
   assert.deepEqual(away.sent, off.sent);
-  assert.ok(away.ms - off.ms < 1000, `${away.ms} ms, and ${off.ms} ms without hooks`);
+  // Not the first attempt, but a second one or a wait would take longer than this.
+  assert.ok(away.ms - off.ms < 3000, `${away.ms} ms, and ${off.ms} ms without hooks`);
   report("bus stopped: what -p sends, prints and exits with", "as without the plugin");
   report("bus stopped: -p with and without the plugin", `${away.ms} ms, ${off.ms} ms`);
 

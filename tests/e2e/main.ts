@@ -6,7 +6,10 @@ import "./connected.ts";
 import "./messages.ts";
 import "./sessions.ts";
 import "./absence.ts";
-import { table } from "./report.ts";
+import { SUBJECT } from "../helpers/process.ts";
+import { report, table } from "./report.ts";
+
+report("the program", SUBJECT);
 
 Deno.test.afterAll(() => {
   Deno.stdout.writeSync(new TextEncoder().encode(`\n\n${table()}\n`));

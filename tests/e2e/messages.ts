@@ -22,7 +22,8 @@ async function exchange(way: Way): Promise<void> {
   const a = await world.start();
   const b = await world.start();
   await a.do(say("hello"));
-  await b.do(say("hello"));
+  // The first command of a session takes longer than others.
+  await b.do(bash("true"), say("hello"));
   const toB = { event_type: "note", channel: `session:${b.id}`, payload: "for b" };
 
   // In the middle of B's work.
@@ -74,23 +75,33 @@ async function exchange(way: Way): Promise<void> {
   assert.equal(b.turns().length, before, "what is for everybody woke B");
   await b.do(bash("true"), say("done"));
 
-  // Several at once, so that every path has something to do.
-  const burst = [];
-  for (const n of [1, 2, 3, 4, 5]) {
-    const sent = await world.bus.call("publish_event", {
+  // Many at any moment of its work, and many at once when it is idle: every path has something to do.
+  const sent: number[] = [];
+  const send = async () => {
+    const payload = `one of many, ${sent.length}`;
+    const { event_id } = await world.bus.call("publish_event", {
       ...toB,
-      payload: `burst ${n}`,
+      payload,
       session_id: a.id,
     });
-    burst.push(sent.event_id);
-  }
-  if (way.wakes) { for (const id of burst) await sees(b, id); }
+    sent.push(event_id);
+  };
+  const onTheirWay: Promise<void>[] = [];
+  const step = async () => {
+    await send();
+    onTheirWay.push(send(), send());
+    return bash("true");
+  };
+  await b.do(step, step, step, step, say("done"));
+  await Promise.all(onTheirWay);
+  for (let n = 0; n < 5; n++) await send();
+  if (way.wakes) { for (const id of sent) await sees(b, id); }
   await b.idle();
   await b.do(bash("true"), say("done"));
   await c.do(say("done"));
   await a.do(say("done"));
 
-  const all = [midWork.id, atStop.id, whenIdle.id, toAll.id, ...burst];
+  const all = [midWork.id, atStop.id, whenIdle.id, toAll.id, ...sent];
   const times = (session: Session, ids: readonly number[]) => ids.map((id) => shown(session, id));
   assert.deepEqual(times(b, all), all.map(() => 1), b.text().slice(-8000));
   assert.deepEqual(times(c, [toAll.id]), [1]);

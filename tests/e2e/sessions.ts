@@ -170,7 +170,8 @@ Deno.test("sessions: -p ends when it has answered", async () => {
     }
   }
   const [without, withHooks] = [Math.min(...times.without), Math.min(...times.with)];
-  assert.ok(withHooks - without < 2000, `${withHooks} ms, and ${without} ms without hooks`);
+  // A listener would hold it for days, a mod for half a minute.
+  assert.ok(withHooks - without < 5000, `${withHooks} ms, and ${without} ms without hooks`);
   report("-p from start to end, with and without the plugin", `${withHooks} ms, ${without} ms`);
   const starts = await ofType(world, "session_registered");
   const ends = await ofType(world, "session_unregistered");

@@ -17,7 +17,7 @@ import {
 } from "./claude.ts";
 import { findClient } from "./client.ts";
 import { install, type Way } from "./install.ts";
-import { type Model, startModel, type Step, textOf, type Turn, use } from "./model.ts";
+import { type Model, say, startModel, type Step, textOf, type Turn, use } from "./model.ts";
 
 export interface World extends AsyncDisposable {
   readonly home: Home;
@@ -62,6 +62,7 @@ export interface Session {
   exit(): Promise<void>;
 }
 
+const PUBLISH = "mcp__event-bus__publish_event";
 const UNATTENDED = ["--permission-mode", "bypassPermissions"];
 
 /** Worlds that are not disposed of yet. */
@@ -97,7 +98,7 @@ export async function startWorld(way: Way): Promise<World> {
   await install(setup, way, bus.url);
 
   const all = making.move();
-  let isOver = false;
+  let end: Promise<void> | null = null;
   const world: World = {
     home,
     model,
@@ -129,11 +130,7 @@ export async function startWorld(way: Way): Promise<World> {
       return list.find((each: { session_id: string }) => each.session_id === sessionId);
     },
     processes: async () => (await processesOf(home)).filter(({ pid }) => pid !== bus.pid),
-    async [Symbol.asyncDispose]() {
-      if (isOver) return;
-      isOver = true;
-      await all.disposeAsync();
-    },
+    [Symbol.asyncDispose]: () => end ??= all.disposeAsync(),
   };
   return living.use(world);
 }
@@ -195,14 +192,22 @@ function sessionOf(world: World, terminal: Terminal, id: string): Session {
       await until("the session is idle", isIdle, 30_000, terminal.screen);
     },
     async publish(args) {
-      // The names of deferred tools stand in the first request; their prefix is the installer's choice.
-      const tool = text().match(/mcp__[\w-]*event-bus__publish_event/)?.[0];
-      if (tool === undefined) throw new Error(`No publish_event in:\n${text().slice(0, 4000)}`);
+      // The client connects in the background, and names the tools with the first prompt after that.
+      await until(
+        `${PUBLISH} is there`,
+        async () => {
+          if (text().includes(PUBLISH)) return true;
+          await session.do(say("not yet"));
+          return false;
+        },
+        30_000,
+        text,
+      );
       const before = (await world.events()).at(-1)?.id ?? 0;
       await session.do(
-        use("ToolSearch", { query: `select:${tool}` }),
-        use(tool, { ...args, session_id: id }),
-        { type: "text", text: "published" },
+        use("ToolSearch", { query: `select:${PUBLISH}` }),
+        use(PUBLISH, { ...args, session_id: id }),
+        say("published"),
       );
       const event = (await world.events()).find((each) =>
         each.id > before && each.session_id === id && each.event_type === args.event_type
