@@ -115,6 +115,8 @@ export function startServer(config: Config): RunningServer {
   log.info("listening at {url}, database {db}", { url, db: config.db });
   if (isTracing) {
     log.warn("tracing is on; the runtime's own spans carry the URLs of requests and webhooks");
+  } else if (config.env.asksForSpans) {
+    log.warn("tracing stays off: compile this program with OTEL_DENO=true in the environment");
   }
   if (store.carriedOver !== null) log.info("carried over {facts}", { facts: store.carriedOver });
   return {
