@@ -110,7 +110,9 @@ export function startServer(config: Config): RunningServer {
   const spool = openSpool(config.dataDir);
   const takeOurs = () => takeSpool(bus, spool, (wanted) => isAddressOf(wanted, url, config));
   let taking = takeOurs();
+  const tellOfTrouble = troubleTeller(store);
   const minute = setInterval(() => {
+    void tellOfTrouble();
     void everyMinute(bus);
     taking = taking.then(takeOurs);
   }, MINUTE_MS);
@@ -189,12 +191,23 @@ function sayWhoOwns(db: string, url: string): void {
   }
 }
 
+/** Finds out whether writing works again, and logs when it begins to fail and when that is over. */
+function troubleTeller(store: Store): () => Promise<void> {
+  let told: string | null = null;
+  return async () => {
+    const reason = await whyNotWritable(store);
+    if (reason === told) return;
+    told = reason;
+    if (reason === null) log.info("the database can be written again");
+    else log.error("the database cannot be written: {reason}", { reason });
+  };
+}
+
 /** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
 async function everyMinute(bus: Bus): Promise<void> {
   try {
     // A token's time may be over while a stream that it opened goes on.
     bus.credentials.reload();
-    await whyNotWritable(bus.store);
     if (isAnyAhead(bus.store, bus.clock())) {
       await bus.store.inBatch(() => bringBack(bus.store, bus.clock()));
     }

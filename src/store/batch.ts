@@ -62,7 +62,7 @@ export function createBatches(
   function went(reason: string | null): void {
     trouble = reason;
     const ms = reason === null ? BUSY_MS : STILL_BUSY_MS;
-    if (ms !== patience) db.exec(`PRAGMA busy_timeout = ${patience = ms}`);
+    if (ms !== patience && db.isOpen) db.exec(`PRAGMA busy_timeout = ${patience = ms}`);
   }
 
   function checkPlace(): void {

@@ -21,8 +21,9 @@ Deno.test({
   ignore: NO_DISK !== null,
   async fn() {
     using home = tempHome();
-    using disk = smallDisk(2048);
-    const env = { EVENT_BUS_DB: join(disk.path, "data.db") };
+    using disk = smallDisk(4096);
+    // With the log and everything else that it keeps.
+    const env = { HOME: disk.path };
     const acknowledged: number[] = [];
     const payload = "x".repeat(30_000);
     {
@@ -40,6 +41,12 @@ Deno.test({
           code: "unavailable",
         });
         assert.ok((await server.call("get_events", { limit: 1 })).events.length > 0);
+        const { status, facts } = await health(server);
+        assert.deepEqual([status, facts.status, facts.writes], [
+          200,
+          "degraded",
+          "the disk is full",
+        ]);
         disk.empty();
         assert.equal((await health(server)).facts.status, "ok", "without a hand on it");
       }

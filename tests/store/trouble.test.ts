@@ -54,7 +54,7 @@ onDisk(
       assert.equal(refusal.code, "unavailable");
       assert.equal(refusal.message, "Cannot write to the database: the disk is full");
       assert.equal(store.db.isTransaction, false);
-      assert.equal(store.trouble(), "the disk is full");
+      assert.equal(await whyNotWritable(store), "the disk is full");
       disk.empty();
       assert.equal(await whyNotWritable(store), null, "it is found out without anybody's write");
     }
