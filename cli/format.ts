@@ -1,8 +1,9 @@
 /** How answers look on a terminal. Texts of other sessions cannot move the cursor or fake a line. */
 
 /** Control, line-breaking and direction-changing characters, which a terminal would obey. */
-// deno-lint-ignore no-control-regex
-const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNSAFE =
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** `text` with every unsafe character but newlines shown as an escape; tabs become spaces. */
 export function safe(text: string): string {

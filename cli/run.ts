@@ -28,9 +28,10 @@ const DEFAULT_TIMEOUT_MS = 10_000;
  */
 export async function runCli(
   argv: readonly string[],
-  terminal: Terminal,
+  given: Terminal,
   env?: Env,
 ): Promise<number> {
+  const terminal = guarded(given);
   const json = argv.includes("--json");
   let silent = false;
   try {
@@ -60,6 +61,15 @@ export async function runCli(
     if (silent) return EXIT.done;
     return explain(thrown, terminal, json, argv.includes("--debug"));
   }
+}
+
+/** Whatever a bus or a file holds, nothing that a terminal would obey goes through here. */
+function guarded(terminal: Terminal): Terminal {
+  return {
+    ...terminal,
+    out: (text) => terminal.out(safe(text)),
+    err: (line) => terminal.err(safe(line)),
+  };
 }
 
 /** Without a verb there is only help to give: asked for, it is done; otherwise it was a mistake. */

@@ -18,7 +18,8 @@ be reached, and how soon events were seen in the last hour.
 
 Usage: event-bus status [--json]
 
-Exits 0 when it works, 1 when something is wrong with it, 3 when it cannot be reached.
+Exits 0 when it works, 1 when something is wrong with it, 3 when it cannot be reached. When it can
+only read, it is degraded, and "writes" says why. It says how many events wait in the spool, too.
 
 Example:
   event-bus status --json | jq -r .version

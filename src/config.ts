@@ -69,6 +69,8 @@ export interface Surroundings {
   readonly hasDisplay: boolean;
   /** The session that this process belongs to, if the environment names one. */
   readonly sessionId: string | undefined;
+  /** Whether the runtime was asked for spans; a compiled binary does not listen to that. */
+  readonly asksForSpans: boolean;
   readonly configHome: string;
   readonly runtimeDir: string | null;
   /** Whether what is started from here has the bus's token in its environment. */
@@ -270,6 +272,7 @@ function surroundings(get: Env): Surroundings {
     hasDisplay: set("DISPLAY") !== null || set("WAYLAND_DISPLAY") !== null ||
       set("DBUS_SESSION_BUS_ADDRESS") !== null,
     sessionId: lookUp(get, "EVENT_BUS_SESSION_ID") ?? lookUp(get, "CLAUDE_CODE_SESSION_ID"),
+    asksForSpans: /^(true|1)$/.test(get("OTEL_DENO") ?? ""),
     configHome: set("XDG_CONFIG_HOME") ?? join(home, ".config"),
     runtimeDir: set("XDG_RUNTIME_DIR"),
     hasToken: set("EVENT_BUS_TOKEN") !== null,

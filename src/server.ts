@@ -20,8 +20,11 @@ import { openSpool } from "./spool.ts";
 import { takeSpool } from "./spooling.ts";
 import { writeHeartbeats } from "./store/heartbeats.ts";
 import { openStore, SCHEMA_VERSION, type Store } from "./store/open.ts";
+import { nameOwner } from "./store/owner.ts";
 import { ORIGINAL_PLACES } from "./store/original/places.ts";
+import { bringBack, isAnyAhead } from "./store/sessions.ts";
 import { hasTokens, setTokenUsed } from "./store/tokens.ts";
+import { troubleOf, whyNotWritable } from "./store/trouble.ts";
 import { EVERY_SCOPE } from "./token.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { startWebhooks } from "./webhooks.ts";
@@ -57,6 +60,7 @@ export function startServer(config: Config): RunningServer {
   // The address first: when another server has it, the data must stay as that one knows it.
   // Nothing is answered before this function returns.
   const { server, serve, abort } = listen(config, certificate);
+  const url = urlOf(server.addr, certificate === null ? "http" : "https");
   let store: Store;
   try {
     const places = config.usesDefaultDb ? ORIGINAL_PLACES : [];
@@ -66,6 +70,7 @@ export function startServer(config: Config): RunningServer {
     abort();
     throw failure;
   }
+  if (config.db !== ":memory:") sayWhoOwns(config.db, url);
   const bus = createBus({
     store,
     archive: config.db === ":memory:" ? null : createArchive(join(dirname(config.db), "archive")),
@@ -104,11 +109,12 @@ export function startServer(config: Config): RunningServer {
   serve((request, peer) => app.fetch(request, { peer }));
   const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
   const upkeep = startUpkeep(bus, config.retention, SERVER);
-  const url = urlOf(server.addr, certificate === null ? "http" : "https");
   const spool = openSpool(config.dataDir);
   const takeOurs = () => takeSpool(bus, spool, (wanted) => isAddressOf(wanted, url, config));
   let taking = takeOurs();
+  const tellOfTrouble = troubleTeller(store);
   const minute = setInterval(() => {
+    void tellOfTrouble();
     void everyMinute(bus);
     taking = taking.then(takeOurs);
   }, MINUTE_MS);
@@ -117,6 +123,8 @@ export function startServer(config: Config): RunningServer {
   log.info("listening at {url}, database {db}", { url, db: config.db });
   if (isTracing) {
     log.warn("tracing is on; the runtime's own spans carry the URLs of requests and webhooks");
+  } else if (config.env.asksForSpans) {
+    log.warn("tracing stays off: compile this program with OTEL_DENO=true in the environment");
   }
   if (store.carriedOver !== null) log.info("carried over {facts}", { facts: store.carriedOver });
   return {
@@ -176,12 +184,36 @@ const SERVER: Caller = {
   path: "http",
 };
 
+/** For whoever is refused the database; not worth a start that fails. */
+function sayWhoOwns(db: string, url: string): void {
+  try {
+    nameOwner(db, { pid: Deno.pid, url });
+  } catch (failure) {
+    log.warn("nobody can be told who has {db}: {failure}", { db, failure });
+  }
+}
+
+/** Finds out whether writing works again, and logs when it begins to fail and when that is over. */
+function troubleTeller(store: Store): () => Promise<void> {
+  let told: string | null = null;
+  return async () => {
+    const reason = await whyNotWritable(store);
+    if (reason === told) return;
+    told = reason;
+    if (reason === null) log.info("the database can be written again");
+    else log.error("the database cannot be written: {reason}", { reason });
+  };
+}
+
 /** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
 async function everyMinute(bus: Bus): Promise<void> {
   try {
     bus.store.noteServed();
     // A token's time may be over while a stream that it opened goes on.
     bus.credentials.reload();
+    if (isAnyAhead(bus.store, bus.clock())) {
+      await bus.store.inBatch(() => bringBack(bus.store, bus.clock()));
+    }
     await endTheGone(bus, SERVER);
     await flushHeartbeats(bus.store);
     await flushTokenUse(bus, HOUR_MS);
@@ -211,21 +243,22 @@ async function flushTokenUse({ store, credentials }: Bus, laterBy: number): Prom
   });
 }
 
-function healthOf(store: Store): () => Health {
-  const started = Date.now();
+function healthOf(store: Store): () => Promise<Health> {
+  const started = performance.now();
   const facts = { service: "event-bus", version: VERSION, schema: SCHEMA_VERSION };
-  return () => {
-    const uptime_seconds = Math.floor((Date.now() - started) / 1000);
+  return async () => {
+    const writes = await whyNotWritable(store);
+    const common = {
+      ...facts,
+      uptime_seconds: Math.floor((performance.now() - started) / 1000),
+      writes: writes ?? "ok",
+    };
     try {
       store.sql("SELECT 1 FROM event LIMIT 1").get();
-      return { status: "ok", ...facts, uptime_seconds, database: "ok" };
+      return { status: writes === null ? "ok" : "degraded", ...common, database: "ok" };
     } catch (failure) {
-      return {
-        status: "unavailable",
-        ...facts,
-        uptime_seconds,
-        database: (failure as Error).message,
-      };
+      const database = troubleOf(failure) ?? (failure as Error).message;
+      return { status: "unavailable", ...common, database };
     }
   };
 }

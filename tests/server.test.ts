@@ -56,6 +56,7 @@ Deno.test("startServer: /health tells version, schema and uptime, and when the d
     "version",
     "schema",
     "uptime_seconds",
+    "writes",
     "database",
   ]);
   server.store.db.exec("DROP TABLE event");

@@ -28,13 +28,14 @@ export interface Parts {
   /** Answers the hooks of Claude Code. */
   readonly hooks: HookDoor;
   /** What `/health` says. */
-  readonly health: () => Health;
+  readonly health: () => Health | Promise<Health>;
   /** Other limits of streams than the usual, in tests. */
   readonly streamLimits?: StreamLimits | undefined;
 }
 
 export interface Health {
-  status: "ok" | "unavailable";
+  /** Degraded: it is read from, but what is published is refused. */
+  status: "ok" | "degraded" | "unavailable";
   [fact: string]: string | number | boolean | null;
 }
 
@@ -116,9 +117,9 @@ export function createApp(parts: Parts): Hono<Door> {
     return Number(length) > MAX_BODY_BYTES ? Promise.resolve(refuseSize(c)) : next();
   });
 
-  app.get("/health", (c) => {
-    const facts = health();
-    return c.json(facts, facts.status === "ok" ? 200 : 503);
+  app.get("/health", async (c) => {
+    const facts = await health();
+    return c.json(facts, facts.status === "unavailable" ? 503 : 200);
   });
   app.get(
     "/metrics",

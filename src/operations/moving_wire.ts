@@ -37,7 +37,8 @@ const eventLine = z.strictObject({
   origin: logName.nullable(),
   origin_id: id.nullable(),
   imported_at: time.nullable(),
-  sent_at: time.nullish(),
+  // Absent in the lines of older exports.
+  sent_at: time.nullable().default(null),
 });
 
 const sessionLine = z.strictObject({
@@ -90,7 +91,7 @@ export function eventToLine(
     origin: event.origin,
     origin_id: event.origin_id,
     imported_at: maybe(imported_at, iso),
-    ...(sent_at === null ? {} : { sent_at: iso(sent_at) }),
+    sent_at: maybe(sent_at, iso),
   };
 }
 
@@ -132,7 +133,7 @@ export function readLines(lines: readonly unknown[], first: number): Lines {
 }
 
 function eventOfLine(
-  { kind: _, timestamp, imported_at, sent_at = null, ...event }: z.output<typeof eventLine>,
+  { kind: _, timestamp, imported_at, sent_at, ...event }: z.output<typeof eventLine>,
 ) {
   return {
     ...event,

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Bus, Call, Caller } from "../bus.ts";
 import { endWith, findGone } from "../bus/sessions.ts";
 import { BusError, errorBody, type ErrorCode } from "../errors.ts";
+import { troubleOf } from "../store/trouble.ts";
 import { checkScope, tokenOver } from "./access.ts";
 import { audit, sessionOf } from "./audit.ts";
 import type { Operation, Waiting } from "./operation.ts";
@@ -54,7 +55,11 @@ async function performed(bus: Bus, operation: Operation, args: unknown, caller: 
       done(thrown.code, sessionOf(input));
       throw thrown;
     }
-    done("internal", sessionOf(input));
+    const trouble = troubleOf(thrown);
+    done(trouble === null ? "internal" : "unavailable", sessionOf(input));
+    if (trouble !== null) {
+      throw new BusError("unavailable", `Cannot read the database: ${trouble}`);
+    }
     log.error("{operation} failed: {failure}", { operation: operation.name, failure: thrown });
     throw new BusError("internal", errorBody(thrown).error);
   }

@@ -5,7 +5,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
-import { type Batches, createBatches } from "./batch.ts";
+import { type Batches, BUSY_MS, createBatches } from "./batch.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
 import { nameLog } from "./meta.ts";
 import {
@@ -16,7 +16,8 @@ import {
   originalVersion,
 } from "./original.ts";
 import { adoptOriginal } from "./original/places.ts";
-import { ownDatabase, type Ownership } from "./owner.ts";
+import { lockOf, ownDatabase, type Ownership } from "./owner.ts";
+import { completeFile, watchPlace } from "./place.ts";
 import log_0001 from "./migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "./migrations/0002_delivery.sql" with { type: "text" };
 import hooks_0003 from "./migrations/0003_hooks.sql" with { type: "text" };
@@ -66,15 +67,21 @@ export interface Store extends Batches {
  */
 export function openStore(path: string, places: readonly string[] = []): Store {
   const isFile = path !== ":memory:";
-  const carriedOver = isFile ? prepareFile(path, places) : null;
-  const owner = isFile ? ownDatabase(path) : NOBODY_ELSE;
+  let owner = NOBODY_ELSE;
+  let carriedOver: CarriedOver | null = null;
   let db: DatabaseSync;
   try {
+    // What another server has is not even looked at; what is no bus's stays without a lock beside it.
+    const hadOwner = isFile && exists(lockOf(path));
+    if (hadOwner) owner = ownDatabase(path);
+    if (isFile) carriedOver = prepareFile(path, places);
+    if (isFile && !hadOwner) owner = ownDatabase(path);
     db = connect(path);
   } catch (failure) {
     owner.end();
     throw refusal(path, failure);
   }
+  const displaced = isFile ? watchPlace(path) : () => null;
   const statements = new Map<string, StatementSync>();
   const sql = (text: string): StatementSync => {
     let statement = statements.get(text);
@@ -90,10 +97,12 @@ export function openStore(path: string, places: readonly string[] = []): Store {
     checkedAt: isFile ? Date.now() : null,
     noteServed: owner.noteServed,
     sql,
-    ...createBatches(db, (transaction) => writeHeartbeats(store, transaction)),
+    ...createBatches(db, (transaction) => writeHeartbeats(store, transaction), displaced),
     close() {
       store.flush();
-      db.close();
+      // Closing deletes the journal by its name, which may be another database's by now.
+      if (displaced() === null) db.close();
+      else completeFile(db);
       owner.end();
     },
   };
@@ -105,7 +114,7 @@ const NOBODY_ELSE: Ownership = { lastServed: null, noteServed() {}, end() {} };
 
 /** The one read-write connection, its schema up to date. */
 function connect(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 2000 });
+  const db = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     // Only a new file can still be told to give back, in small steps, what pruning has freed.
     db.exec("PRAGMA auto_vacuum = INCREMENTAL");

@@ -190,3 +190,20 @@ export function countLive(store: Store): number {
 export function setLastSeen(store: Store, id: string, at: number): void {
   store.sql("UPDATE session SET last_seen = ? WHERE id = ? AND last_seen < ?").run(at, id, at);
 }
+
+/** Nothing was heard later than now, but for clocks that were corrected a little. */
+const AHEAD_MS = 60_000;
+
+/** Whether a living session was last heard in what is the future by now: the clock was set back. */
+export function isAnyAhead(store: Store, now: number): boolean {
+  const found = store.sql(
+    "SELECT 1 FROM session WHERE ended_at IS NULL AND last_seen > ? LIMIT 1",
+  ).get(now + AHEAD_MS);
+  return found !== undefined;
+}
+
+/** Counts those as heard now; else they would seem to be there until the clock is that far again. */
+export function bringBack(store: Store, now: number): void {
+  store.sql("UPDATE session SET last_seen = ? WHERE ended_at IS NULL AND last_seen > ?")
+    .run(now, now + AHEAD_MS);
+}

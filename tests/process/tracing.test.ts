@@ -17,7 +17,7 @@ const post = (bus: Served, path: string, body: unknown, headers: Record<string, 
 const ours = (spans: readonly Span[], name: string) =>
   spans.filter((span) => span.scope === "event-bus" && span.name === name);
 
-Deno.test(`${SUBJECT} tracing: an operation and its transaction are parent and child, whatever the door`, async () => {
+async function traces() {
   using home = tempHome();
   await using otel = collector();
   {
@@ -64,7 +64,26 @@ Deno.test(`${SUBJECT} tracing: an operation and its transaction are parent and c
   for (const { text } of otel.spans) assert.ok(!text.includes(SECRET), text);
   const log = Deno.readTextFileSync(join(home.dataDir, "event-bus.log"));
   assert.match(log, /\[WARNING\].* tracing is on/);
-});
+}
+
+/** Whether there will be spans is told to a compiled program when it is compiled. */
+async function saysThatItCannot() {
+  using home = tempHome();
+  await using otel = collector();
+  {
+    await using bus = await serve({ home, env: otel.env });
+    assert.equal(await bus.stop(), 0);
+  }
+  assert.equal(otel.requests, 0);
+  const log = Deno.readTextFileSync(join(home.dataDir, "event-bus.log"));
+  assert.match(log, /\[WARNING\].* tracing stays off: .*OTEL_DENO=true/);
+}
+
+if (SUBJECT === "source") {
+  Deno.test("source tracing: an operation and its transaction are parent and child", traces);
+} else {
+  Deno.test("binary tracing: a program compiled without it says so", saysThatItCannot);
+}
 
 Deno.test(`${SUBJECT} tracing: without OTEL_DENO nothing is sent`, async () => {
   using home = tempHome();

@@ -119,3 +119,10 @@ Deno.test("inBatch() splits a flood into bounded transactions and loses none", a
   equal([transactions, values()], [3, []]);
   db.close();
 });
+
+Deno.test("inBatch() on a database that was closed rejects, and nothing else happens", async () => {
+  const { db, put } = table();
+  const { inBatch } = createBatches(db);
+  db.close();
+  await rejects(inBatch(put(1)), /^BusError: Cannot write to the database: /);
+});
