@@ -41,8 +41,10 @@ export interface RunningServer {
 const MIN_TOKEN_LENGTH = 16;
 /** How long a request in flight may take when the server is told to stop. */
 const CLOSE_MS = 5000;
-/** How often heartbeats are written and the silent are ended. */
+/** How often heartbeats are written. */
 const MINUTE_MS = 60_000;
+/** How soon the others learn that a process of this machine is gone when nobody asks. */
+const WATCH_MS = 10_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 const log = getLogger(["event-bus", "server"]);
@@ -119,6 +121,8 @@ export function startServer(config: Config): RunningServer {
     taking = taking.then(takeOurs);
   }, MINUTE_MS);
   void everyMinute(bus);
+  void watchSessions(bus);
+  const watch = setInterval(() => void watchSessions(bus), WATCH_MS);
 
   log.info("listening at {url}, database {db}", { url, db: config.db });
   if (isTracing) {
@@ -132,6 +136,7 @@ export function startServer(config: Config): RunningServer {
     store,
     async close() {
       clearInterval(minute);
+      clearInterval(watch);
       bus.bell.stop();
       await mcp.close();
       // Who is not done then ends with the process: a server that shuts down cannot be aborted.
@@ -205,16 +210,24 @@ function troubleTeller(store: Store): () => Promise<void> {
   };
 }
 
-/** Writes the heartbeats and ends whoever has gone, also when nobody asks. */
-async function everyMinute(bus: Bus): Promise<void> {
+/** Ends whoever has gone, also when nobody asks, and notes until when there was a server. */
+async function watchSessions(bus: Bus): Promise<void> {
   try {
     bus.store.noteServed();
+    await endTheGone(bus, SERVER);
+  } catch (failure) {
+    log.error("looking after the sessions failed: {failure}", { failure });
+  }
+}
+
+/** Writes the heartbeats, and does what else must not wait for somebody to ask. */
+async function everyMinute(bus: Bus): Promise<void> {
+  try {
     // A token's time may be over while a stream that it opened goes on.
     bus.credentials.reload();
     if (isAnyAhead(bus.store, bus.clock())) {
       await bus.store.inBatch(() => bringBack(bus.store, bus.clock()));
     }
-    await endTheGone(bus, SERVER);
     await flushHeartbeats(bus.store);
     await flushTokenUse(bus, HOUR_MS);
   } catch (failure) {
