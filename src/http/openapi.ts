@@ -59,7 +59,7 @@ export function openApi(operations: readonly Operation[], version: string): Json
       "/health": {
         get: {
           operationId: "health",
-          summary: "Whether the bus works",
+          summary: "Whether the bus works (ok), can only be read (degraded), or neither",
           responses: answers({ type: "object" }),
         },
       },

@@ -109,3 +109,17 @@ Deno.test(`${SUBJECT} serve: killed as soon as it has taken something from the s
   assert.equal((await run(publish("last"), { home, env: { EVENT_BUS_URL: url } })).code, 0);
   assert.deepEqual(await payloads(server), [...sent, "last"]);
 });
+
+Deno.test(`${SUBJECT} publish: several at once deliver the spool once and in order, and lose none of their own`, async () => {
+  using home = tempHome();
+  await using server = await serve({ home });
+  const env = { EVENT_BUS_URL: server.url };
+  const sent = fill(home, server.url);
+  const own = ["x", "y", "z"];
+  const ends = await Promise.all(own.map((payload) => run(publish(payload), { home, env })));
+  assert.deepEqual(ends.map(({ code }) => code), [0, 0, 0]);
+  const found = await payloads(server);
+  assert.deepEqual(found.filter((payload) => !own.includes(payload)), sent);
+  assert.deepEqual(found.filter((payload) => own.includes(payload)).sort(), own);
+  assert.deepEqual(openSpool(home.dataDir).names(), []);
+});
