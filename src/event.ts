@@ -69,6 +69,12 @@ export function levelRank(level: SignalLevel): number {
   return SIGNAL_LEVELS.indexOf(level);
 }
 
+/**
+ * No id is higher, and no log gets there by itself: what comes from elsewhere may say anything, and after
+ * the highest number that is exact there would be no next one.
+ */
+export const MAX_EVENT_ID = 2 ** 48;
+
 /** The cursor a caller sent, as an event id. Absent, `""` and `"0"` are the start of the log. */
 export function parseCursor(cursor: string | null | undefined, tip: number): number {
   if (cursor === null || cursor === undefined || cursor === "") return 0;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseCursor } from "../event.ts";
 import { tip } from "../store/events.ts";
 import { logName as nameOf } from "../store/meta.ts";
 import { eventsToMove, sessionsToMove } from "../store/moving.ts";
@@ -35,7 +36,10 @@ export const exportEvents = operation({
     checkMayOperate("export", caller);
     const { store } = bus;
     const through = Math.min(input.through ?? Infinity, tip(store));
-    const part = { ...PAGE, after };
+    const part = {
+      ...PAGE,
+      after: kind === "session" ? after : String(parseCursor(after, tip(store))),
+    };
     const { items, next } = kind === "session"
       ? map(sessionsToMove(store, part), sessionToLine)
       : map(

@@ -2,6 +2,8 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Bus, Caller } from "../bus.ts";
 import { importEvents, importSessions } from "../bus/moving.ts";
+import { BusError } from "../errors.ts";
+import { MAX_EVENT_ID } from "../event.ts";
 import { tip } from "../store/events.ts";
 import { withCopyOf } from "../store/foreign.ts";
 import { logName } from "../store/meta.ts";
@@ -39,6 +41,12 @@ export const importDatabase = operation({
 async function importAll(bus: Bus, source: Store, caller: Caller) {
   const log = logName(source);
   const bounds = { through: tip(source), since: -Infinity };
+  if (bounds.through > MAX_EVENT_ID) {
+    throw new BusError(
+      "conflict",
+      `Cannot import event ${bounds.through}: ids are at most ${MAX_EVENT_ID}`,
+    );
+  }
   const events = await each(
     (after) => eventsToMove(source, { ...PART, after }, bounds),
     (items) => inBatch(bus, caller, (call) => importEvents(bus, log, items, call)),

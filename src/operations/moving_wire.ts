@@ -1,7 +1,7 @@
 /** The lines of an export: what an event and a session are outside of their log, with every field. */
 import { z } from "zod";
 import { BusError } from "../errors.ts";
-import { SIGNAL_LEVELS } from "../event.ts";
+import { MAX_EVENT_ID, SIGNAL_LEVELS } from "../event.ts";
 import { END_REASONS } from "../session.ts";
 import type { MovedEvent, MovedSession } from "../store/moving.ts";
 import { errorsOf } from "./refusal.ts";
@@ -10,7 +10,8 @@ import { iso } from "./wire.ts";
 /** Grows when a reader of the version before would misunderstand a line. */
 export const EXPORT_VERSION = 1;
 
-const id = z.int().positive();
+const id = z.int().positive().max(MAX_EVENT_ID);
+const idOrStart = z.int().min(0).max(MAX_EVENT_ID);
 const time = z.iso.datetime({ error: "an ISO 8601 time in UTC is expected" });
 const text = z.string().refine((value) => !value.includes("\0"), "contains a NUL character")
   .transform((value) => value.toWellFormed());
@@ -54,10 +55,10 @@ const sessionLine = z.strictObject({
   last_seen: time,
   ended_at: time.nullable(),
   end_reason: z.enum(END_REASONS).nullable(),
-  start_id: z.int().min(0).nullable(),
+  start_id: idOrStart.nullable(),
   wake_on: z.array(text),
   principal: text.nullable(),
-  positions: z.record(z.string(), z.int().min(0)),
+  positions: z.record(z.string(), idOrStart),
 });
 
 const line = z.discriminatedUnion("kind", [eventLine, sessionLine], {

@@ -61,7 +61,10 @@ export function eventsToMove(
   { after, limit, maxBytes }: Part,
   { through, since }: { through: number; since: number },
 ): MovedPage<MovedEvent> {
-  const end = Math.min(through, Number(after) + MAX_ROWS);
+  // Ids may have gaps: the rows begin at the first that there is.
+  const { first } = store.sql("SELECT min(id) AS first FROM event WHERE id > ?")
+    .get(Number(after)) as { first: number | null };
+  const end = Math.min(through, (first ?? through) + MAX_ROWS - 1);
   const rows = store.sql(
     "SELECT * FROM event WHERE id > ? AND id <= ? AND at >= ? ORDER BY id LIMIT ?",
   ).iterate(Number(after), end, since, limit);

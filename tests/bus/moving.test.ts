@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { MAX_EVENT_ID } from "../../src/event.ts";
 import { tip } from "../../src/store/events.ts";
 import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "../../src/store/migrations/0002_delivery.sql" with { type: "text" };
@@ -258,8 +259,9 @@ Deno.test("import: a session whose id is taken here stays who it is; a taken dis
 
 Deno.test("import_events: a damaged line is refused by number, and nothing of its page is kept", async () => {
   using from = await lived();
-  const { version, log, events } = await exported(from);
+  const { version, log, events, sessions } = await exported(from);
   const [good] = events;
+  const [who] = sessions;
   const bad: [line: unknown, said: RegExp][] = [
     [null, /an object is expected/],
     [{ ...good, kind: "other" }, /a line of the kind event or session is expected/],
@@ -267,6 +269,12 @@ Deno.test("import_events: a damaged line is refused by number, and nothing of it
     [{ ...good, payload: "a\0b" }, /payload: contains a NUL/],
     [{ ...good, timestamp: "yesterday" }, /timestamp: an ISO 8601 time/],
     [{ ...good, id: 0 }, /id: /],
+    ...["id", "origin_id", "reply_to"].map((name): [unknown, RegExp] => [
+      { ...good, [name]: Number.MAX_SAFE_INTEGER },
+      new RegExp(`${name}: at most ${MAX_EVENT_ID}$`),
+    ]),
+    [{ ...who, start_id: MAX_EVENT_ID + 1 }, /start_id: at most/],
+    [{ ...who, positions: { main: MAX_EVENT_ID + 1 } }, /positions.main: at most/],
     [{ ...good, surprise: 1 }, /there is no "surprise"/],
     [{ kind: "event" }, /is missing/],
   ];
@@ -283,6 +291,31 @@ Deno.test("import_events: a damaged line is refused by number, and nothing of it
   using to = testBus();
   const newer = await to.refusal("import_events", { version: version + 1, log, lines: [good] });
   assert.match(newer.message, /^Cannot import version 2: this bus knows 1/);
+});
+
+Deno.test("import: the highest id that there may be is followed by others, and the gap before it costs nothing", async () => {
+  using from = await lived();
+  using to = testBus();
+  const { version, log, events } = await exported(from);
+  const first = { ...events[0], id: 7 };
+  const last = { ...events[0], id: MAX_EVENT_ID };
+  await to.call("import_events", { version, log, lines: [first, last] });
+  const next = { event_type: "t", payload: "" };
+  for (const n of [1, 2]) {
+    assert.equal((await to.call("publish_event", next)).event_id, MAX_EVENT_ID + n);
+  }
+  const page = await to.call("export_events", {});
+  assert.deepEqual(page.lines.map(({ id }: Json) => id), [7]);
+  const rest = await to.call("export_events", { after: page.next });
+  assert.deepEqual(rest.lines.map(({ id }: Json) => id), [0, 1, 2].map((n) => MAX_EVENT_ID + n));
+  assert.equal(rest.next, null);
+});
+
+Deno.test("export: what is no place in the log is refused, and not the end of it", async () => {
+  using bus = await lived();
+  for (const after of ["abc", "1e9", "-1", String(tip(bus.store) + 1)]) {
+    assert.equal((await bus.refusal("export_events", { after })).code, "invalid_argument", after);
+  }
 });
 
 Deno.test("export: since leaves out what is older, and an import of the rest adds it", async () => {
