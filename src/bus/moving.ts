@@ -15,7 +15,7 @@ import {
   type MovedSession,
 } from "../store/moving.ts";
 import type { Store } from "../store/open.ts";
-import { findByDisplayId, findSession } from "../store/sessions.ts";
+import { findByDisplayId, findSession, setLastEvent } from "../store/sessions.ts";
 import { consumerOf, MAIN, startAt } from "./positions.ts";
 
 /** What came of a part of an import. */
@@ -50,6 +50,7 @@ export function importEvents(
       { ...event, origin, origin_id, reply_to: answered(store, log, event), imported_at },
       moves && event.id > tip(store) ? event.id : null,
     );
+    setLastEvent(store, event.session_id, id);
     if (moves) setMoved(store, log, id);
     if (imported_at !== null) setImportedThrough(store, id);
     imported++;

@@ -9,6 +9,7 @@ import type { EventFilter } from "../filter.ts";
 import { readEvents } from "../store/events.ts";
 import type { Store } from "../store/open.ts";
 import {
+  closeUnknown,
   countThrough,
   dateAfter,
   deleteDeliveries,
@@ -134,7 +135,9 @@ export function remove(bus: Bus, archived: readonly Event[], horizon: number, ca
   // What was written before the oldest that is left was published can only be about what went.
   const before = Math.min(horizon, dateAfter(store, last.id) ?? horizon);
   deleteDeliveries(store, { through: last.id, before, atMost: MAX_ROWS });
-  for (const id of forgettable(store, before, MAX_SESSIONS)) deleteSession(store, id);
+  closeUnknown(store);
+  const over = { endedBefore: before, through: last.id, atMost: MAX_SESSIONS };
+  for (const id of forgettable(store, over)) deleteSession(store, id);
   giveBack(store);
   // Until it rings the log is taken to be as it was.
   call.afterCommit(() => bus.bell.ring());

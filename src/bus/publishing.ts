@@ -13,7 +13,7 @@ import type { Session } from "../session.ts";
 import { findDuplicate, findEvent, whyAbsent } from "../store/events.ts";
 import { findSpooled, rememberSpooled } from "../store/spooled.ts";
 import type { Store } from "../store/open.ts";
-import { findByDisplayId, findSession } from "../store/sessions.ts";
+import { findByDisplayId, findSession, setLastEvent } from "../store/sessions.ts";
 import { maskSecrets } from "../secrets.ts";
 import { runsAway, tellOfPause } from "./flow.ts";
 import { append } from "./log.ts";
@@ -130,6 +130,7 @@ export function publish(bus: Bus, publication: Publication, call: Call): Publish
   // What was sent at different times is not the same again because it came at once.
   const id = append(bus, event, call);
   remember(id);
+  if (ended_sender !== null) setLastEvent(store, ended_sender.id, id);
   if (isLoop && sender !== null && recipient !== null) tellOfPause(bus, sender, recipient, call);
   if (recipient !== null && recipient.ended_at === null && recipient.id !== sender?.id) {
     call.afterCommit(() => notifyOfMessage(bus, recipient, sender, event.payload));

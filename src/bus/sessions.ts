@@ -25,6 +25,7 @@ import {
   liveSessions,
   reviveSession,
   sessionsOfProcess,
+  setLastEvent,
   setStart,
 } from "../store/sessions.ts";
 import { append } from "./log.ts";
@@ -180,12 +181,13 @@ export function unregister(
 /** Ends a live session and tells everybody why. */
 export function endWith(bus: Bus, session: Session, reason: EndReason, call: Call): void {
   if (!endSession(bus.store, session.id, call.now, reason)) return;
-  append(bus, {
+  const last = append(bus, {
     event_type: "session_unregistered",
     payload: `${session.name} ended on ${session.machine}${EXPLAINED[reason]}`,
     session_id: session.id,
     tags: [reason],
   }, call);
+  setLastEvent(bus.store, session.id, last);
 }
 
 const EXPLAINED: Record<EndReason, string> = {

@@ -1,6 +1,6 @@
 /** Queries of pruning: what is old, who holds it, and what goes with it. Each is bounded. */
 import type { Event } from "../event.ts";
-import { eventOf, type EventRow } from "./events.ts";
+import { eventOf, type EventRow, tip } from "./events.ts";
 import type { Store } from "./open.ts";
 import type { Consumer } from "./positions.ts";
 import { unindex } from "./search.ts";
@@ -78,13 +78,23 @@ export function deleteDeliveries(
 }
 
 /**
- * Sessions that ended before a time and that no message waits for, at most so many.
+ * Sessions that ended before a time, that no message waits for and that have no event after an id, at
+ * most so many.
  */
-export function forgettable(store: Store, endedBefore: number, atMost: number): string[] {
+export function forgettable(
+  store: Store,
+  { endedBefore, through, atMost }: { endedBefore: number; through: number; atMost: number },
+): string[] {
   return store.sql(
-    `SELECT id FROM session WHERE ended_at < ?
+    `SELECT id FROM session WHERE ended_at < ? AND last_event_id <= ?
        AND NOT EXISTS (SELECT 1 FROM event WHERE channel = 'session:' || session.id) LIMIT ?`,
-  ).all(endedBefore, atMost).map((row) => (row as { id: string }).id);
+  ).all(endedBefore, through, atMost).map((row) => (row as { id: string }).id);
+}
+
+/** Gives the ended of whom that is not known a last event: the last of all. Only inside a batch. */
+export function closeUnknown(store: Store): void {
+  store.sql("UPDATE session SET last_event_id = ? WHERE ended_at < ? AND last_event_id IS NULL")
+    .run(tip(store), Number.MAX_SAFE_INTEGER);
 }
 
 /** Deletes a session, its consumers and their record. Only inside a batch. */

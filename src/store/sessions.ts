@@ -98,6 +98,12 @@ export function endSession(store: Store, id: string, at: number, reason: EndReas
   ).run(at, reason, id).changes === 1;
 }
 
+/** Notes the last event of a session that has ended, or more than that. Only inside a batch. */
+export function setLastEvent(store: Store, id: string, eventId: number): void {
+  store.sql("UPDATE session SET last_event_id = ? WHERE id = ? AND ended_at IS NOT NULL")
+    .run(eventId, id);
+}
+
 export function findSession(store: Store, id: string): Session | null {
   return row(store.sql("SELECT * FROM session WHERE id = ?").get(id));
 }

@@ -237,6 +237,18 @@ Deno.test("imported history is not counted as dealt with when a position is set 
   ]);
 });
 
+Deno.test("import: what an ended session of here said elsewhere counts as its own", async () => {
+  using from = await lived();
+  using to = testBus();
+  await to.call("register_session", { name: "x", client_id: "a" });
+  await to.call("unregister_session", { session_id: "a" });
+  const whole = await exported(from);
+  await importInto(to, { ...whole, sessions: [] });
+  const theirs = (await exported(to)).events.filter(({ session_id }) => session_id === "a");
+  const { last_event_id } = to.store.db.prepare("SELECT last_event_id FROM session").get() as Json;
+  assert.equal(last_event_id, theirs.at(-1)?.id);
+});
+
 Deno.test("import: a session whose id is taken here stays who it is; a taken display id is replaced", async () => {
   using from = await lived();
   using to = testBus();
@@ -354,6 +366,7 @@ Deno.test("export: every column of an event and of who a session is, is in its l
     "pid",
     "pid_start",
     "prompted_at",
+    "last_event_id",
   ];
   assert.deepEqual(
     columns("session").filter((name) => !passing.includes(name))

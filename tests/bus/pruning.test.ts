@@ -101,6 +101,47 @@ Deno.test("prune: a session that ended before goes with its positions, and is ne
   assert.equal(unread.events[0].id, waiting);
 });
 
+Deno.test("prune: who has an event in the log is not forgotten, so nobody is given its id and its answers", async () => {
+  using bus = archivingBus();
+  await bus.call("register_session", { name: "a", client_id: "a" });
+  await bus.call("unregister_session", { session_id: "a" });
+  days(bus, 100);
+  const { event_id } = await bus.call("publish_event", {
+    event_type: "question",
+    payload: "",
+    session_id: "a",
+  });
+  days(bus, 1);
+  await publish(bus);
+  assert.equal(await bus.prune(90), 2);
+  const mallory = { principal: "mallory", local: false };
+  const other = await bus.call("register_session", { name: "m", client_id: "a" }, mallory);
+  assert.notEqual(other.session_id, "a");
+  assert.equal(
+    (await bus.call("publish_event", {
+      event_type: "answer",
+      payload: "",
+      reply_to: event_id,
+    })).channel,
+    "session:a",
+  );
+});
+
+Deno.test("prune: a session of which nobody noted the last event stays as long as it may have one", async () => {
+  using bus = archivingBus();
+  await bus.call("register_session", { name: "a", client_id: "a" });
+  await bus.call("unregister_session", { session_id: "a" });
+  bus.store.db.exec("UPDATE session SET last_event_id = NULL");
+  days(bus, 91);
+  const last = await publish(bus);
+  assert.equal(await bus.prune(90), 2);
+  assert.ok(await bus.call("get_session", { session_id: "a" }));
+  days(bus, 91);
+  await publish(bus);
+  assert.deepEqual([bus.live()[0], await bus.prune(90)], [last, 1]);
+  assert.equal((await bus.refusal("get_session", { session_id: "a" })).code, "not_found");
+});
+
 Deno.test("prune: a webhook's events stay until they were sent, also while it is paused", async () => {
   using bus = archivingBus();
   const { webhook_id } = await bus.call("register_webhook", {
