@@ -15,6 +15,7 @@ import {
   type MovedSession,
 } from "../store/moving.ts";
 import type { Store } from "../store/open.ts";
+import { isFollowed } from "../store/search.ts";
 import { findByDisplayId, findSession, setLastEvent } from "../store/sessions.ts";
 import { consumerOf, MAIN, startAt } from "./positions.ts";
 
@@ -28,8 +29,9 @@ export interface Imported {
 
 /**
  * Takes in events of the log called `log`, in its order, with their times, channels and senders.
- * Into an empty log they come with their ids, and are its own from then on. Into any other they come
- * with new ids and as history: nobody is woken, notified or handed them. Only inside a batch.
+ * Into an empty log they come with their ids, and are its own from then on. Into any other, and one that
+ * a consumer or webhook follows already, they come with new ids and as history: nobody is woken,
+ * notified or handed them. Only inside a batch.
  */
 export function importEvents(
   bus: Bus,
@@ -39,7 +41,7 @@ export function importEvents(
 ): Imported {
   const { store } = bus;
   let imported = 0;
-  const moves = tip(store) === 0 || movedFrom(store) === log;
+  const moves = (tip(store) === 0 || movedFrom(store) === log) && !isFollowed(store);
   for (const event of events) {
     const origin = event.origin ?? log;
     const origin_id = event.origin_id ?? event.id;

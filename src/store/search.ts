@@ -29,6 +29,14 @@ export function indexedThrough(store: Store): number {
   return findPosition(store, INDEXER)?.event_id ?? 0;
 }
 
+/** Whether anybody but the index, and but sessions, has a position in the log, or is about to. */
+export function isFollowed(store: Store): boolean {
+  return store.sql(
+    `SELECT 1 FROM webhook UNION ALL
+     SELECT 1 FROM position WHERE session_id = '' AND principal <> ? LIMIT 1`,
+  ).get(INDEXER.principal) !== undefined;
+}
+
 /** Learns the words of the next events, through the end of the log or a part of it. Only inside a batch. */
 export function indexSome(store: Store, now: number): void {
   const from = indexedThrough(store);

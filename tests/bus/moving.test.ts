@@ -132,6 +132,27 @@ Deno.test("import into an empty bus: a session that registers again reads on whe
   assert.deepEqual(unread, await read(from));
 });
 
+Deno.test("import into an empty bus that is followed already: it is history there, too", async () => {
+  using from = await lived();
+  const whole = await exported(from);
+  const read = { consumer: "ci", resume: true };
+  for (const before of ["consumer", "webhook", "in between"]) {
+    using to = testBus();
+    if (before === "consumer") await to.call("get_events", read);
+    if (before === "webhook") await to.call("register_webhook", { url: "http://127.0.0.1:9/" });
+    const { version, log, events } = whole;
+    await to.call("import_events", { version, log, lines: events.slice(0, 1) });
+    if (before === "in between") await to.call("get_events", read);
+    await importInto(to, whole);
+    assert.equal((await exported(to)).events.length, events.length);
+    if (before === "webhook") {
+      assert.equal((await to.call("list_webhooks"))[0].unread, 0);
+    } else {
+      assert.deepEqual((await to.call("get_events", read)).events, [], before);
+    }
+  }
+});
+
 Deno.test("import: twice adds nothing, also back into the log that it came from", async () => {
   using from = await lived();
   using moved = testBus();
