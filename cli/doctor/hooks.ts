@@ -1,6 +1,6 @@
 /** Looks at how sessions get on the bus: by the plugin, or by hooks in somebody's settings. */
 import { join } from "node:path";
-import { type Handler, hooksFor, isOurs } from "../service/hooks.ts";
+import { busOf, DEFAULT_TARGET, type Handler, hooksFor, isOurs } from "../service/hooks.ts";
 import { shellLine } from "../service/machine.ts";
 import { PLUGIN, pluginFiles, pluginFolder } from "../service/plugin.ts";
 import { programPath } from "../service/program.ts";
@@ -126,7 +126,7 @@ const fixOf = (patient: Patient, { kind }: Source) => installLine(patient, kind 
 /** What differs, in a few words; null when nothing does. Where the hooks lead is another question. */
 function outdated(patient: Patient, { kind, where, hooks }: Source): string | null {
   const target = {
-    url: addressesIn(hooks)[0] ?? patient.bus.base,
+    url: busesIn(hooks)[0] ?? patient.bus.base,
     program: programPath(patient.machine.home),
   };
   if (kind === "settings") {
@@ -151,18 +151,23 @@ function outdated(patient: Patient, { kind, where, hooks }: Source): string | nu
 
 /** The buses, without a path, to which hooks go by themselves. */
 export function addressesIn(hooks: Source["hooks"]): string[] {
-  return hooks.flatMap(([, { type, url }]) => {
-    const parsed = type === "http" ? URL.parse(String(url)) : null;
-    return parsed === null ? [] : [parsed.origin];
-  });
+  return busesIn(hooks.filter(([, { type }]) => type === "http"));
+}
+
+/** The buses, without a path, to which hooks and commands lead. */
+function busesIn(hooks: Source["hooks"]): string[] {
+  return hooks.flatMap(([, handler]) => busOf(handler) ?? []);
 }
 
 function leadsElsewhere(patient: Patient, source: Source): Finding[] {
   const { base } = patient.bus;
-  const other = addressesIn(source.hooks).find((url) => !isSameBus(url, base));
+  const isFixed = source.kind === "marketplace";
+  const buses = isFixed ? [DEFAULT_TARGET.url] : busesIn(source.hooks);
+  const other = buses.find((url) => !isSameBus(url, base));
   if (other === undefined) return [];
   const found = `${source.where} leads to ${other}, but the bus is at ${base}`;
-  return [broken("hook address", found, fixOf(patient, source))];
+  const disable = isFixed ? `${shellLine("claude", "plugin", "disable", source.where)} && ` : "";
+  return [broken("hook address", found, disable + fixOf(patient, source))];
 }
 
 /** A command that is not there shows an error in every session, at every start. */
@@ -179,7 +184,7 @@ function cannotRun(patient: Patient, source: Source): Finding[] {
 /** The program of a shell's command line. */
 function programIn(command: string): string {
   return command.match(/^"([^"]+)"|^'([^']+)'/)?.slice(1).find(Boolean) ??
-    command.replace(/ hook( --wake)?$/, "");
+    command.replace(/ hook( --wake)?( --url \S+)?$/, "");
 }
 
 function isFound(program: string, { machine: { path } }: Patient): boolean {

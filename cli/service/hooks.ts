@@ -38,17 +38,18 @@ const WAYS = {
     allowedEnvVars: [TOKEN],
   }),
   /** Where only the client knows enough, or where a bus that is away must not show. */
-  run: ({ program }: HookTarget): Handler => ({
+  run: ({ program, url }: HookTarget): Handler => ({
     type: "command",
     command: program,
-    args: ["hook"],
+    // To where the http hooks go, whatever config.json and the session's environment say.
+    args: ["hook", "--url", url],
     timeout: COMMAND_SECONDS,
   }),
   /** Waits in the background and wakes the session when something has come for it. */
-  listen: ({ program }: HookTarget): Handler => ({
+  listen: ({ program, url }: HookTarget): Handler => ({
     type: "command",
     command: program,
-    args: ["hook", "--wake"],
+    args: ["hook", "--wake", "--url", url],
     asyncRewake: true,
     timeout: LISTEN_SECONDS,
     // Otherwise model and human would read of a "Stop hook blocking error".
@@ -88,5 +89,13 @@ export function isOurs(handler: unknown): boolean {
   }
   if (type !== "command" || typeof command !== "string") return false;
   if (Array.isArray(args)) return /(^|\/)event-bus$/.test(command) && args[0] === "hook";
-  return /(^|\/)event-bus["']? hook( --wake)?$/.test(command);
+  return /(^|\/)event-bus["']? hook( --wake)?( --url \S+)?$/.test(command);
+}
+
+/** The bus, without a path, to which a hook of ours leads; null for one that asks the settings. */
+export function busOf({ type, url, command, args }: Handler): string | null {
+  if (type === "http") return String(url).slice(0, -ENDPOINT.length);
+  const words = Array.isArray(args) ? args : String(command).split(" ");
+  const option = words.indexOf("--url");
+  return option < 0 ? null : String(words[option + 1]);
 }

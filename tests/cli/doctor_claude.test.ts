@@ -4,12 +4,14 @@ import {
   MANAGED,
   mcp,
   noPlugin,
+  REMOTE,
   remote,
   set,
   SETTINGS,
   testFaults,
   testFine,
 } from "../helpers/faults.ts";
+import { hooksFor } from "../../cli/service/hooks.ts";
 import { BUS } from "../helpers/patient.ts";
 
 testFaults([
@@ -187,6 +189,35 @@ testFaults([
     /^event-bus install --hooks$/,
   ],
   [
+    "commands that lead to another bus than the http hooks",
+    all(noPlugin, hooksIn(SETTINGS), (s) =>
+      s.change(SETTINGS, (settings) => {
+        const hooks = settings.hooks as ReturnType<typeof hooksFor>;
+        Object.assign(settings, {
+          hooks: {
+            ...hooks,
+            SessionEnd: hooksFor({ url: "http://100.64.0.2:1", program: s.installed }).SessionEnd,
+          },
+        });
+      })),
+    "hook address",
+    "broken",
+    /leads to http:\/\/100\.64\.0\.2:1, but/,
+    /^event-bus install --hooks$/,
+  ],
+  [
+    "the plugin of a marketplace, which knows only the default bus",
+    all(
+      remote,
+      noPlugin,
+      set(SETTINGS, "enabledPlugins", { "event-bus@market": true }),
+    ),
+    "hook address",
+    "broken",
+    /event-bus@market leads to http:\/\/127\.0\.0\.1:8080, but the bus is at http:\/\/100\.64\.0\.1:8080$/,
+    /^claude plugin disable event-bus@market && event-bus install --url http:\/\/100\.64\.0\.1:8080$/,
+  ],
+  [
     "hooks whose program is gone",
     (s) => s.remove(".local/bin/event-bus"),
     "hook command",
@@ -346,6 +377,7 @@ testFine([
     set(SETTINGS, "env", { EVENT_BUS_TOKEN: "x" })(s);
   }],
   ["hooks in the settings instead of the plugin", all(noPlugin, hooksIn(SETTINGS))],
+  ["a bus below a path", (s) => remote(s, `${REMOTE}/event-bus`)],
   [
     "the plugin from a marketplace instead",
     all(noPlugin, set(SETTINGS, "enabledPlugins", { "event-bus@market": true })),

@@ -131,6 +131,21 @@ Deno.test("cli hook: a start exports the session's id to the scripts that it run
   assert.match(checkHookOutput("SessionStart", out), /"s2"/);
 });
 
+Deno.test("cli hook --url: goes to where the http hooks go, whatever the settings say", async () => {
+  await using server = testServer();
+  await using other = standIn();
+  const { home } = server;
+  home.write(".claude/contrib/event-bus/config.json", JSON.stringify({ url: other.url }));
+  const env = { EVENT_BUS_URL: other.url };
+  const { out } = await cli(["hook", "--url", server.url], {
+    home,
+    env,
+    stdin: JSON.stringify(prompt("s")),
+  });
+  assert.match(out, /additionalContext/);
+  assert.equal(other.asked.length, 0);
+});
+
 Deno.test("cli hook: a bus that is not there is nothing to the session", async () => {
   using home = tempHome();
   const gone = standIn();
@@ -215,6 +230,9 @@ Deno.test("cli hook: whatever is wrong here, it is silent and exits 0, which nob
       }],
       ["an address that is none", () => ({ EVENT_BUS_URL: "nowhere" })],
       ["an option of the future", () => ({}), ["hook", "--later"]],
+      ["an option of the future for a listener", () => ({}), ["hook", "--wake", "--later"]],
+      ["a listener's address that is none", () => ({}), ["hook", "--wake", "--url", "nowhere"]],
+      ["an address that is missing", () => ({}), ["hook", "--wake", "--url"]],
       ["a word too much", () => ({}), ["hook", "more"]],
       ["a time that is none", () => ({}), ["hook", "--timeout", "soon"]],
     ];

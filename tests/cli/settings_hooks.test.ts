@@ -1,7 +1,7 @@
 /** Our hooks in other people's settings.json: what is theirs stays as they wrote it, byte for byte. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { DEFAULT_TARGET, hooksFor, isOurs } from "../../cli/service/hooks.ts";
+import { busOf, DEFAULT_TARGET, hooksFor, isOurs } from "../../cli/service/hooks.ts";
 import { JsonText } from "../../cli/service/json_text.ts";
 import { emptyContainers, withHooks, withoutHooks } from "../../cli/service/settings_hooks.ts";
 
@@ -140,12 +140,39 @@ Deno.test("withHooks replaces an older set of ours in place and drops events tha
   assert.deepEqual(hooks.Stop, [{ hooks: [theirs, post] }, { hooks: [listen] }]);
 });
 
+Deno.test("hooksFor: every hook leads to the one bus, also those that run a command", () => {
+  const url = "http://100.64.0.1:9090/event-bus";
+  const handlers = Object.values(hooksFor({ url, program: "event-bus" }))
+    .flat().flatMap(({ hooks }) => hooks);
+  assert.deepEqual(new Set(handlers.map(busOf)), new Set([url]));
+  assert.deepEqual(
+    new Set(handlers.filter(({ type }) => type === "command").map(({ args }) => String(args))),
+    new Set([`hook,--url,${url}`, `hook,--wake,--url,${url}`]),
+  );
+});
+
+Deno.test("busOf: a command of an older version leads to where the settings say", () => {
+  assert.equal(busOf({ type: "command", command: "event-bus", args: ["hook", "--wake"] }), null);
+  assert.equal(busOf({ type: "command", command: "event-bus hook" }), null);
+  assert.equal(
+    busOf({ type: "command", command: "event-bus hook --url http://x:1" }),
+    "http://x:1",
+  );
+});
+
 Deno.test("isOurs knows our hooks of any version and address, and nobody else's", () => {
   for (const ours of [OURS, ELSEWHERE]) {
     Object.values(ours).flat().flatMap(({ hooks }) => hooks).forEach((hook) =>
       assert.ok(isOurs(hook), JSON.stringify(hook))
     );
   }
+  const older = [
+    { type: "command", command: "/h/event-bus", args: ["hook"] },
+    { type: "command", command: "/h/event-bus", args: ["hook", "--wake"] },
+    { type: "command", command: "'/a b/event-bus' hook --wake" },
+    { type: "command", command: "event-bus hook --wake --url http://127.0.0.1:8080" },
+  ];
+  for (const hook of older) assert.ok(isOurs(hook), JSON.stringify(hook));
   const others = [
     { type: "http", url: "http://127.0.0.1:8080/hooks/claude-code" },
     { type: "http", url: "http://127.0.0.1/x", allowedEnvVars: ["EVENT_BUS_TOKEN"] },

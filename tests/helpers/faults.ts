@@ -97,10 +97,10 @@ export const all = (...spoils: ((sick: Sick) => void)[]) => (sick: Sick) =>
 export const mcp = (change: (servers: Record<string, unknown>) => void) => (sick: Sick) =>
   sick.change(".claude.json", ({ mcpServers }) => change(mcpServers as Record<string, unknown>));
 /** The bus on another machine, with everything that leads to it. */
-export const remote = (sick: Sick) => {
-  sick.url = REMOTE;
-  mcp((servers) => servers["event-bus"] = { url: `${REMOTE}/mcp` })(sick);
-  const files = pluginFiles({ url: REMOTE, program: sick.installed });
+export const remote = (sick: Sick, url = REMOTE) => {
+  sick.url = url;
+  mcp((servers) => servers["event-bus"] = { url: `${url}/mcp` })(sick);
+  const files = pluginFiles({ url, program: sick.installed });
   for (const [name, content] of Object.entries(files)) {
     sick.at.write(join(".claude/skills/event-bus", name), content);
   }
