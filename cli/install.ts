@@ -5,7 +5,7 @@ import { planAttach } from "./service/attach.ts";
 import { planClaude } from "./service/claude.ts";
 import { planDefinition } from "./service/definition.ts";
 import { contentOf } from "./service/files.ts";
-import { addressOf, isLocal } from "./service/health.ts";
+import { addressOf, isLocal, needsToken } from "./service/health.ts";
 import { type Machine, thisMachine } from "./service/machine.ts";
 import { managerOf } from "./service/manager.ts";
 import { findOriginals, planTakeOver, settingsOf } from "./service/originals.ts";
@@ -81,8 +81,8 @@ export async function planService(
   planStart(plan, machine, manager, config);
   const url = addressOf(config);
   planAttach(plan, machine, { url, inSettings, dataDir });
-  const needsToken = !isLocal(new URL(url).hostname) || config.require_token;
-  planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
+  const wantsToken = !isLocal(new URL(url).hostname) || config.require_token;
+  planClaude(plan, machine, { url: `${url}/mcp`, needsToken: wantsToken }, dataDir);
   checkPath(plan, machine);
   manager.remarks.forEach((remark) => plan.note(remark));
   remarkOnClients(plan, config);
@@ -127,8 +127,8 @@ export async function planClient(
   plan.note(`event-bus ${health.version} answers at ${url}`);
   planUrl(plan, dataDir, url);
   planAttach(plan, machine, { url, inSettings, dataDir });
-  const needsToken = !isLocal(new URL(url).hostname);
-  planClaude(plan, machine, { url: `${url}/mcp`, needsToken }, dataDir);
+  const entry = { url: `${url}/mcp`, needsToken: await needsToken(machine, url) };
+  planClaude(plan, machine, entry, dataDir);
   checkPath(plan, machine);
   if (receipt.service !== undefined) {
     plan.warn(

@@ -21,7 +21,7 @@ function token({ config, bus, claude }: Patient): Finding[] {
   } catch (failure) {
     return [broken(check, (failure as Error).message, shellLine("chmod", "600", file))];
   }
-  if (bus.isHere) return [ok(check, "none is needed for a bus on this machine")];
+  if (!bus.needsToken) return [ok(check, `none is needed for the bus at ${bus.base}`)];
   if (known === null) {
     return [
       broken(

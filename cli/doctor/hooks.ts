@@ -44,7 +44,7 @@ export function sourcesOf(patient: Patient): Source[] {
 export function installLine({ bus }: Patient, inSettings = false): string {
   return [
     "event-bus install",
-    ...(bus.isHere ? [] : [`--url ${shellLine(bus.base)}`]),
+    ...(bus.isOwn ? [] : [`--url ${shellLine(bus.base)}`]),
     ...(inSettings ? ["--hooks"] : []),
   ].join(" ");
 }

@@ -19,7 +19,7 @@ interface Entry {
 /** Whether Claude Code knows the bus, by the right address, and once. */
 export function examineMcp(patient: Patient): Finding[] {
   const { claude: { state }, bus, machine } = patient;
-  const add = addLine({ url: `${bus.base}/mcp`, needsToken: !bus.isHere });
+  const add = addLine({ url: `${bus.base}/mcp`, needsToken: bus.needsToken });
   const replace = `${shellLine("claude", "mcp", "remove", NAME, "--scope", "user")}; ${add}`;
   if (state.failure !== null) {
     return [

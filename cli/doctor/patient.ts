@@ -4,8 +4,9 @@ import type { Config } from "../../src/config.ts";
 import { isAlive, startOf } from "../../src/process.ts";
 import { type Client, Refusal } from "../client.ts";
 import { type Diagnosis, diagnosisOf } from "../diagnosis.ts";
-import { isLocal } from "../service/health.ts";
+import { addressOf, isLocal, needsToken } from "../service/health.ts";
 import type { Machine } from "../service/machine.ts";
+import { isSameBus } from "./address.ts";
 import { type ClaudeFiles, managedFolder, readClaude } from "./claude.ts";
 
 export interface Patient {
@@ -25,6 +26,10 @@ export interface BusSeen {
   readonly base: string;
   /** Whether that is on this machine. */
   readonly isHere: boolean;
+  /** Whether that is where the service of this machine answers, and no tunnel or proxy. */
+  readonly isOwn: boolean;
+  /** Whether it refuses who brings no token. */
+  readonly needsToken: boolean;
   /** What `/health` says; null when nothing like a bus answers. */
   readonly health: Readonly<Record<string, unknown>> | null;
   /** Why there is no answer, in a line; null when there is one. */
@@ -61,6 +66,8 @@ async function askBus(client: Client, machine: Machine): Promise<BusSeen> {
   const seen = {
     base: client.base,
     isHere: isLocal(new URL(client.base).hostname),
+    isOwn: isServiceOf(machine, client.base),
+    needsToken: await needsToken(machine, client.base),
     health: null,
     failure: null,
     refuses: false,
@@ -81,6 +88,11 @@ async function askBus(client: Client, machine: Machine): Promise<BusSeen> {
   } catch (failure) {
     return { ...seen, health, failure: firstLine(failure) };
   }
+}
+
+function isServiceOf(machine: Machine, base: string): boolean {
+  const config = machine.config();
+  return config.port !== 0 && isSameBus(addressOf(config), base);
 }
 
 const firstLine = (failure: unknown): string =>

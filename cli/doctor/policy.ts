@@ -129,7 +129,7 @@ const wildcard = (pattern: string): RegExp =>
 function variables(patient: Patient): Finding[] {
   const key = "httpHookAllowedEnvVars";
   const list = allowed(patient, key);
-  if (list === null || list.items.includes(TOKEN) || patient.bus.isHere) return [];
+  if (list === null || list.items.includes(TOKEN) || !patient.bus.needsToken) return [];
   const fix = list.file.level === "managed"
     ? `ask your organisation to add ${TOKEN} to ${key} in ${list.file.path}`
     : `add ${TOKEN} to ${key} in ${list.file.path}`;

@@ -43,7 +43,7 @@ export function examineServer({ bus, program, config }: Patient): Finding[] {
 /** Whether the bus runs by itself, now and after the next login. */
 export async function examineService({ machine, bus }: Patient): Promise<Finding[]> {
   const check = "service";
-  if (!bus.isHere) return [ok(check, `none is needed here: the bus is at ${bus.base}`)];
+  if (!bus.isOwn) return [ok(check, `none is needed here: the bus is at ${bus.base}`)];
   let manager: Manager;
   try {
     manager = await managerOf(machine);

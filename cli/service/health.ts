@@ -1,5 +1,6 @@
 /** Where the service answers, and waiting until it does. */
 import type { Config } from "../../src/config.ts";
+import { Refusal } from "../client.ts";
 import { safe } from "../format.ts";
 import { CliError, EXIT } from "../verb.ts";
 import { contentOf } from "./files.ts";
@@ -30,6 +31,17 @@ export function addressOf(
   const reachable = { "0.0.0.0": "127.0.0.1", "::": "::1", localhost: "127.0.0.1" }[host] ?? host;
   const scheme = tls_cert ? "https" : "http";
   return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** Whether the bus at `url` refuses who brings no token; one on this machine may want it, too. */
+export async function needsToken(machine: Machine, url: string): Promise<boolean> {
+  if (!isLocal(new URL(url).hostname)) return true;
+  try {
+    await machine.health(url, null);
+    return false;
+  } catch (failure) {
+    return failure instanceof Refusal;
+  }
 }
 
 /** What prints go to: what the service says before its log is open. */

@@ -8,6 +8,7 @@ import {
   remote,
   set,
   SETTINGS,
+  strict,
   testFaults,
   testFine,
 } from "../helpers/faults.ts";
@@ -110,6 +111,14 @@ testFaults([
     "broken",
     /neither/,
     /^event-bus install --url http:\/\/100\.64\.0\.1:8080$/,
+  ],
+  [
+    "no plugin for a bus at the end of a tunnel",
+    all((s) => remote(s, "http://127.0.0.1:9999"), noPlugin),
+    "hooks",
+    "broken",
+    /neither/,
+    /^event-bus install --url http:\/\/127\.0\.0\.1:9999$/,
   ],
   [
     "a plugin of another version",
@@ -332,6 +341,30 @@ testFaults([
     /umask 077/,
   ],
   [
+    "no token for a bus of this machine that wants one",
+    strict,
+    "token",
+    "broken",
+    /the bus at http:\/\/127\.0\.0\.1:8080 needs one, and there is none/,
+    /umask 077/,
+  ],
+  [
+    "an entry that is missing for such a bus",
+    all(strict, mcp((servers) => delete servers["event-bus"])),
+    "MCP server",
+    "broken",
+    /does not name event-bus/,
+    /--header 'Authorization: Bearer \$\{EVENT_BUS_TOKEN\}'$/,
+  ],
+  [
+    "a list that keeps the token from such a bus",
+    all(strict, set(MANAGED, "httpHookAllowedEnvVars", ["OTHER"])),
+    "hooks allowed",
+    "broken",
+    /and not EVENT_BUS_TOKEN/,
+    /^ask your organisation to add EVENT_BUS_TOKEN/,
+  ],
+  [
     "a token that hooks do not get",
     all(remote, (s) => {
       delete s.env.EVENT_BUS_TOKEN;
@@ -377,6 +410,10 @@ testFine([
     set(SETTINGS, "env", { EVENT_BUS_TOKEN: "x" })(s);
   }],
   ["hooks in the settings instead of the plugin", all(noPlugin, hooksIn(SETTINGS))],
+  ["a bus at the end of a tunnel, without a service", (s) => {
+    remote(s, "http://127.0.0.1:9999");
+    s.remove("Library");
+  }],
   ["a bus below a path", (s) => remote(s, `${REMOTE}/event-bus`)],
   [
     "the plugin from a marketplace instead",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { Refusal } from "../../cli/client.ts";
 import { planClient, planService } from "../../cli/install.ts";
 import { planRestart } from "../../cli/restart.ts";
 import { fingerprint } from "../../cli/service/files.ts";
@@ -369,6 +370,26 @@ Deno.test("planClient adds the address to settings that are there, and overwrite
   assert.match((await client("http://100.64.0.2:8080")).err, /names another bus/);
   assert.deepEqual(config(machine).url, "http://100.64.0.1:8080");
   assert.ok(!machine.ran.some((line) => line.startsWith("launchctl")));
+});
+
+Deno.test("planClient has Claude Code send the token to a bus of this machine that wants one", async () => {
+  const line = async (token: string | null, wanted: boolean) => {
+    using machine = fakeMachine();
+    machine.bus = (_url, given) =>
+      wanted && given === null
+        ? Promise.reject(new Refusal({ error: "No", code: "unauthenticated" }))
+        : Promise.resolve({ status: "ok", version: "1" });
+    const url = "http://127.0.0.1:9999";
+    await told(await planClient(machine, machine.source, url, token));
+    return machine.ran.at(-1);
+  };
+  const add = "claude mcp add --transport http --scope user event-bus http://127.0.0.1:9999/mcp";
+  assert.equal(
+    await line("a-token", true),
+    `${add} --header Authorization: Bearer \${EVENT_BUS_TOKEN}`,
+  );
+  assert.equal(await line("a-token", false), add);
+  assert.equal(await line(null, false), add);
 });
 
 Deno.test("shellLine: what a shell would take apart is quoted", () => {

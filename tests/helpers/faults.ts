@@ -61,6 +61,13 @@ export function faultsOf(findings: readonly Finding[]): string {
 export const refusal = () => {
   throw new Refusal({ error: "Cannot serve without a token", code: "unauthenticated" });
 };
+/** The bus of this machine lets nobody in without a token. */
+export const strict = ({ machine }: Sick) => {
+  machine.bus = (_url, token) =>
+    token === null
+      ? Promise.reject(new Refusal({ error: "No", code: "unauthenticated" }))
+      : Promise.resolve({ status: "ok", version: "1" });
+};
 /** A bus that is not there. */
 export const noBus = () => {
   throw new CliError("Cannot reach the bus\nStart it", EXIT.unreachable);
