@@ -12,7 +12,8 @@ Usage: event-bus restore FILE [--db FILE] [--json]
 
 The backup is checked first and left as it is. What was there before stays beside it under a dated
 name. Ids go on after the last one that was ever given out, so no reader takes a new event for one
-that it has seen.
+that it has seen. Tokens stay as they are now, so that none comes back that was revoked; where the
+database cannot be read or is another log, they are the backup's: see event-bus token list.
 
 Example:
   event-bus restore ~/event-bus.backup

@@ -1,6 +1,7 @@
 /** A copy of the database while it is in use: consistent, verified, and whole or not there. */
 import { basename, dirname } from "node:path";
 import { BusError, quoted } from "../errors.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { APPLICATION_ID } from "./open.ts";
 import { exists } from "./original.ts";
 import worker from "./backup_worker.js" with { type: "text" };
@@ -28,6 +29,7 @@ interface Facts {
  */
 export async function backUp(from: string, to: string, force: boolean): Promise<Backup> {
   checkTarget(from, to, force);
+  sweepLeftovers(dirname(to));
   const part = partBeside(to);
   try {
     const { damage, application_id, ...facts } = await copy(from, part);

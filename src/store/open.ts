@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { BusError } from "../errors.ts";
 import { type Batches, BUSY_MS, createBatches } from "./batch.ts";
 import { type Heartbeats, writeHeartbeats } from "./heartbeats.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { nameLog } from "./meta.ts";
 import {
   type CarriedOver,
@@ -134,6 +135,7 @@ function connect(path: string): DatabaseSync {
 function prepareFile(path: string, places: readonly string[]): CarriedOver | null {
   try {
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    sweepLeftovers(dirname(path));
     const adopted = exists(path) ? null : adoptOriginal(path, places, createSchema);
     // Created by us and not by SQLite: the file and its companions are the user's alone.
     Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();

@@ -195,7 +195,7 @@ function storedVersion(db: DatabaseSync): number | null {
 }
 
 /** The columns of a table; none when there is no such table. */
-function columnsOf(db: DatabaseSync, table: string): ReadonlySet<string> {
+export function columnsOf(db: DatabaseSync, table: string): ReadonlySet<string> {
   const rows = db.prepare(
     `SELECT c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
      WHERE t.type = 'table' AND t.name = ?`,

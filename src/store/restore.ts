@@ -1,9 +1,10 @@
 /** Puts a backup in the place of the database, while no server has it. Nothing is lost on the way. */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { dirname } from "node:path";
 import { BusError, quoted } from "../errors.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, schemaVersion } from "./open.ts";
-import { exists, originalVersion } from "./original.ts";
+import { columnsOf, exists, originalVersion } from "./original.ts";
 import { copyWhole, isLocked } from "./original/places.ts";
 import { ownDatabase } from "./owner.ts";
 
@@ -16,6 +17,27 @@ export interface Restored {
   /** Where what was there before is now; null when there was nothing. */
   readonly kept: string | null;
 }
+
+/** What the database that is there knows better than its backup. */
+interface Present {
+  /** How far its ids have come: a reader's cursor may be the last of them. */
+  readonly sequences: ReadonlyMap<string, number>;
+  readonly log: string | null;
+  readonly tokens: readonly Record<TokenColumn, SQLInputValue>[];
+}
+
+const TOKEN_COLUMNS = [
+  "id",
+  "name",
+  "hash",
+  "scopes",
+  "created_at",
+  "expires_at",
+  "last_used_at",
+  "rotated_at",
+  "revoked_at",
+] as const;
+type TokenColumn = typeof TOKEN_COLUMNS[number];
 
 /** What belongs to a database beside its file. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
@@ -36,10 +58,11 @@ export function restore(from: string, database: string, now = Date.now()): Resto
     if (exists(database) && Deno.realPathSync(from) === Deno.realPathSync(database)) {
       throw new Error("it is the database itself");
     }
+    sweepLeftovers(dirname(database));
     folder = Deno.makeTempDirSync({ dir: dirname(database), prefix: ".restoring-" });
     const copy = `${folder}/data.db`;
     copyWhole(from, copy);
-    const facts = examine(copy, sequencesOf(database));
+    const facts = examine(copy, presentOf(database));
     const kept = keep(database, now);
     Deno.renameSync(copy, database);
     return { database, ...facts, kept };
@@ -51,8 +74,8 @@ export function restore(from: string, database: string, now = Date.now()): Resto
   }
 }
 
-/** Looks at the copy of a backup, and makes it one file that gives out no id a second time. */
-function examine(copy: string, sequences: ReadonlyMap<string, number>) {
+/** Looks at the copy of a backup, and makes it one file that gives out no id, and lets in nobody, a second time. */
+function examine(copy: string, present: Present | null) {
   const db = new DatabaseSync(copy);
   try {
     const one = (sql: string) => Object.values(db.prepare(sql).get() ?? {})[0] as string | number;
@@ -73,7 +96,9 @@ function examine(copy: string, sequences: ReadonlyMap<string, number>) {
     }
     const damage = one("PRAGMA integrity_check(1)");
     if (damage !== "ok") throw new Error(`it is damaged: ${damage}`);
-    for (const [name, seq] of sequences) continueSequence(db, name, seq);
+    for (const [name, seq] of present?.sequences ?? []) continueSequence(db, name, seq);
+    const hasTokens = columnsOf(db, "token").size > 0;
+    if (present !== null && hasTokens && isSameLog(db, present)) setTokens(db, present.tokens);
     const count = (table: "event" | "session") => Number(one(`SELECT count(*) FROM ${table}`));
     return { schema, events: count("event"), sessions: count("session") };
   } finally {
@@ -81,25 +106,51 @@ function examine(copy: string, sequences: ReadonlyMap<string, number>) {
   }
 }
 
-/** How far the ids of the present database have come: a reader's cursor may be the last of them. */
-function sequencesOf(database: string): ReadonlyMap<string, number> {
-  if (!exists(database)) return new Map();
+/** What the present database says; null when there is none. */
+function presentOf(database: string): Present | null {
+  if (!exists(database)) return null;
   const absent = COMPANIONS.filter((end) => !exists(database + end));
   try {
     const db = new DatabaseSync(database, { readOnly: true });
     try {
       const rows = db.prepare("SELECT name, seq FROM sqlite_sequence").all();
-      return new Map((rows as { name: string; seq: number }[]).map(({ name, seq }) => [name, seq]));
+      const hasTokens = columnsOf(db, "token").size > 0;
+      return {
+        sequences: new Map((rows as { name: string; seq: number }[]).map((r) => [r.name, r.seq])),
+        log: logOf(db),
+        tokens: (hasTokens ? db.prepare("SELECT * FROM token").all() : []) as never,
+      };
     } finally {
       db.close();
     }
   } catch {
     // One that cannot be read any more is mostly why somebody restores.
-    return new Map();
+    return null;
   } finally {
     // SQLite leaves files beside whatever it looks at.
     for (const end of absent) if (exists(database + end)) Deno.removeSync(database + end);
   }
+}
+
+function logOf(db: DatabaseSync): string | null {
+  if (columnsOf(db, "meta").size === 0) return null;
+  const row = db.prepare("SELECT value FROM meta WHERE name = 'log'").get();
+  return (row as { value: string } | undefined)?.value ?? null;
+}
+
+/** Whether a backup is of this very log; one of a program that named none is taken to be. */
+function isSameLog(backup: DatabaseSync, { log }: Present): boolean {
+  const other = logOf(backup);
+  return log === null || other === null || log === other;
+}
+
+/** Who may call is as it is now: what was revoked or replaced since the backup stays so. */
+function setTokens(db: DatabaseSync, tokens: Present["tokens"]): void {
+  db.exec("DELETE FROM token");
+  const insert = db.prepare(
+    `INSERT INTO token (${TOKEN_COLUMNS.join(", ")}) VALUES (${TOKEN_COLUMNS.map(() => "?")})`,
+  );
+  for (const token of tokens) insert.run(...TOKEN_COLUMNS.map((column) => token[column]));
 }
 
 function continueSequence(db: DatabaseSync, name: string, seq: number): void {
@@ -120,10 +171,29 @@ function keep(database: string, now: number): string | null {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
   let kept = `${database}.before-restore-${stamp}`;
   for (let n = 2; exists(kept); n++) kept = `${database}.before-restore-${stamp}-${n}`;
+  foldIn(database);
   const companions = COMPANIONS.filter((end) => exists(database + end));
   for (const end of ["", ...companions]) alsoCall(database + end, kept + end);
   for (const end of companions) Deno.removeSync(database + end);
   return kept;
+}
+
+/**
+ * Brings what is in the log of a database into its file, so that one that is stopped halfway from
+ * here on has everything there. One that is damaged goes with its log as it is.
+ */
+function foldIn(database: string): void {
+  if (!COMPANIONS.some((end) => exists(database + end))) return;
+  try {
+    const db = new DatabaseSync(database);
+    try {
+      db.exec("PRAGMA synchronous = EXTRA; PRAGMA wal_checkpoint(TRUNCATE)");
+    } finally {
+      db.close();
+    }
+  } catch {
+    // Then its companions are kept beside it.
+  }
 }
 
 function alsoCall(path: string, name: string): void {

@@ -188,3 +188,84 @@ Deno.test("restore: a damaged database is replaced and kept; where there was non
   assert.equal(restore(copy, fresh).kept, null);
   assert.equal(countIn(fresh), 3);
 });
+
+Deno.test("restore: who may call is as it is now, not as it was when the backup was made", async () => {
+  using home = tempHome();
+  const { bus, path, copy } = await busIn(home);
+  const token = async (name: string) => (await bus.call("create_token", { name })).token;
+  const [kept, revoked] = [await token("kept"), await token("revoked")];
+  await bus.call("backup", { path: copy });
+  await bus.call("revoke_token", { name: "revoked" });
+  const later = await token("later");
+  const rotated = (await bus.call("rotate_token", { name: "kept" })).token;
+  bus[Symbol.dispose]();
+  restore(copy, path);
+  const found = (there: ReturnType<typeof testBus>) =>
+    [kept, revoked, later, rotated].map((secret) => {
+      const one = there.credentials.find(secret);
+      return one === null || one === "over" ? one : one.name;
+    });
+  {
+    using again = testBus(path);
+    assert.deepEqual(found(again), ["over", "over", "later", "kept"]);
+  }
+  const elsewhere = join(home.path, "elsewhere.db");
+  testBus(elsewhere)[Symbol.dispose]();
+  restore(copy, elsewhere);
+  using moved = testBus(elsewhere);
+  assert.deepEqual(found(moved), ["kept", "revoked", null, null], "a new machine lets in the same");
+});
+
+Deno.test("restore: stopped before the backup has its name, the database has all that was committed", async () => {
+  using home = tempHome();
+  const { bus, path, copy } = await busIn(home);
+  await bus.call("backup", { path: copy });
+  await publish(bus, 4);
+  const crashed = join(home.path, "crashed.db");
+  for (const end of ["", "-wal", "-shm"]) Deno.copyFileSync(path + end, crashed + end);
+  bus[Symbol.dispose]();
+  const rename = Deno.renameSync;
+  Deno.renameSync = () => {
+    throw new Error("stopped");
+  };
+  try {
+    assert.match(refusalOf(() => restore(copy, crashed)).message, /stopped$/);
+  } finally {
+    Deno.renameSync = rename;
+  }
+  assert.equal(countIn(crashed), 7);
+});
+
+Deno.test("a bus that starts removes what one that was killed left a day ago, and nothing else", async () => {
+  using home = tempHome();
+  const { bus, path, copy } = await busIn(home);
+  bus[Symbol.dispose]();
+  const old = [".importing-a", ".restoring-b", ".carrying-over-c", ".backup-d.part"];
+  const others = [".importing-now", "importing-mine", "mine.part"];
+  for (const name of [...old, ...others]) home.write(join(name, "data.db"), "x");
+  old.push("data.db.original-v5-20260108T120000Z.part");
+  home.write(old.at(-1)!, "x");
+  const yesterday = new Date(Date.now() - 25 * 60 * 60 * 1000);
+  for (const name of [...old, "importing-mine", "mine.part"]) {
+    Deno.utimeSync(join(home.path, name), yesterday, yesterday);
+  }
+  const before = namesIn(home);
+  using again = testBus(path);
+  assert.deepEqual(before.filter((name) => !namesIn(home).includes(name)).sort(), old.sort());
+  home.write(join(".backup-e.part"), "x");
+  Deno.utimeSync(join(home.path, ".backup-e.part"), yesterday, yesterday);
+  await again.call("backup", { path: copy });
+  assert.ok(!namesIn(home).includes(".backup-e.part"), "and a backup does it where it writes");
+});
+
+Deno.test("get_diagnosis counts the events, whatever gaps their ids have", async () => {
+  using home = tempHome();
+  const { bus, path, copy } = await busIn(home);
+  await bus.call("backup", { path: copy });
+  await publish(bus, 2);
+  bus[Symbol.dispose]();
+  restore(copy, path);
+  using again = testBus(path);
+  await publish(again, 1);
+  assert.equal((await again.call("get_diagnosis")).events, 4);
+});

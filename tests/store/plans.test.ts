@@ -212,6 +212,7 @@ const SELDOM: readonly [operations: readonly string[], step: RegExp, why: string
   [["prune"], /^SCAN position$/, "whose consumers have moved lately"],
   [["get_delivery"], /^SCAN session$/, "who lived when an event came"],
   [["get_delivery"], /^USE TEMP B-TREE FOR ORDER BY$/, "the moves over one event"],
+  [["get_diagnosis"], /^SCAN event USING COVERING INDEX/, "counts, when somebody asks"],
   [["get_diagnosis"], /^USE TEMP B-TREE FOR GROUP BY$/, "the moves of one session"],
   [
     ["create_token", "list_tokens", "rotate_token", "revoke_token"],
