@@ -28,7 +28,8 @@ export interface DiagnosedSession {
   readonly client_id: string | null;
   readonly state: string;
   readonly state_since: string;
-  readonly unread: number;
+  /** How many events its next prompts will show it. */
+  readonly unseen: number;
   readonly paths: readonly WirePath[];
   /** Whether no message would reach it unless it asks. */
   readonly deaf: boolean;

@@ -53,14 +53,19 @@ export interface WireSession {
   reachable_by: string[];
 }
 
-/** The live sessions; by which paths each is reached, and when each last worked, where that is known. */
+/**
+ * The live sessions; by which paths each is reached, when each last worked, and how much waits to be
+ * shown to it, where that is known; else how much a read would return.
+ */
 export function sessionsText(
   sessions: readonly WireSession[],
   known?: { readonly now: string; readonly sessions: readonly Reached[] },
 ): string {
   if (sessions.length === 0) return "No active sessions\n";
+  const reached = (session: WireSession): Reached | undefined =>
+    known?.sessions.find(({ session_id }) => session_id === session.session_id);
   const paths = (session: WireSession): string[] => {
-    const found = known?.sessions.find(({ session_id }) => session_id === session.session_id);
+    const found = reached(session);
     if (known === undefined || found === undefined || found.paths.length === 0) return [];
     return [`    paths: ${pathsText(found.paths, Date.parse(known.now))}`];
   };
@@ -73,7 +78,9 @@ export function sessionsText(
       ? []
       : [`    session_id: ${safeLine(shortened(session.session_id))}`]),
     `    channels: ${session.subscribed_channels.map(safeLine).join(", ")}`,
-    `    ${session.state} since ${session.state_since}, unread: ${unreadText(session.unread)}, ` +
+    `    ${session.state} since ${session.state_since}, unread: ${
+      unreadText(reached(session)?.unseen ?? session.unread)
+    }, ` +
     `reachable by: ${session.reachable_by.join(", ") || "nothing"}`,
     ...(session.status === null ? [] : [`    status: ${safeLine(session.status)}`]),
     ...paths(session),
@@ -99,6 +106,7 @@ export interface WirePath {
 /** A session, as far as the paths to it go. */
 interface Reached {
   readonly session_id: string;
+  readonly unseen: number;
   readonly paths: readonly WirePath[];
 }
 

@@ -7,8 +7,9 @@ export const verb: Verb = {
 
 Usage: event-bus sessions [--json]
 
-Who is here, what each does and has not read, how a message would reach it this minute, and by which
-paths it was reached before and when.
+Who is here, what each does, how many messages its next prompts will show it, how a message would
+reach it this minute, and by which paths it was reached before and when. With --json, unread is what
+its next events --resume would return, with comings and goings and messages between others.
 
 Examples:
   event-bus sessions

@@ -73,15 +73,16 @@ interface Described {
   readonly display_id: string;
   readonly state: string;
   readonly peers: number;
-  readonly unread: number;
+  /** Not `unread`: nobody shows it everything that a read would return. */
+  readonly unseen: number;
 }
 
-function described({ name, display_id, state, peers, unread }: Described): string {
+function described({ name, display_id, state, peers, unseen }: Described): string {
   if (typeof display_id !== "string" || typeof name !== "string") return UNREACHABLE;
   const who = name === display_id ? display_id : `${display_id} (${shortened(name)})`;
   const parts = state === "ended" ? ["ended"] : [
     `${Number(peers)} ${peers === 1 ? "peer" : "peers"}`,
-    `${Number(unread)}${unread < UNREAD_COUNTED ? "" : "+"} unread`,
+    `${Number(unseen)}${unseen < UNREAD_COUNTED ? "" : "+"} unread`,
   ];
   return [safeLine(who), ...parts].join(" · ");
 }

@@ -20,7 +20,7 @@ export function examineSessions(patient: Patient): Finding[] {
 function heard(patient: Patient, diagnosis: Diagnosis, session: DiagnosedSession): Finding {
   const check = `session ${session.display_id}`;
   const paths = pathsText(session.paths, Date.parse(diagnosis.now));
-  const who = `${session.name} on ${session.machine}, ${session.state}, ${session.unread} unread`;
+  const who = `${session.name} on ${session.machine}, ${session.state}, ${session.unseen} unread`;
   if (!session.deaf) return ok(check, `${who}; reached by: ${paths}`);
   const { why, fix } = explained(patient, diagnosis, session.why);
   return warning(check, `${who}; nothing reaches it unless it asks: ${why}; paths: ${paths}`, fix);

@@ -69,13 +69,20 @@ export function unseenBy(bus: Bus, session: Session, scope: "urgent" | "all"): U
   });
   if (scope === "urgent") return { urgent, main: null };
   const shown = shownWith(bus, urgent, urgent.through);
-  const main = stretch(bus, consumerOf(session.id, MAIN), {
-    not_from: session.id,
-    shown,
-    min_level: "info",
-    not_to_others: channelOfSession(session.id),
-  });
-  return { urgent, main };
+  return { urgent, main: stretch(bus, consumerOf(session.id, MAIN), worthTelling(session, shown)) };
+}
+
+/** All but lifecycle noise, messages between others, and what was shown already. */
+function worthTelling({ id }: Session, shown: EventFilter["shown"]): EventFilter {
+  return { not_from: id, shown, min_level: "info", not_to_others: channelOfSession(id) };
+}
+
+/** How many events wait to be shown to a session at its next prompts, counted to 1,000. */
+export function countUnseen({ store }: Bus, session: Session): number {
+  const from = standingOfMain(store, session.id);
+  const shown = shownBy(findPosition(store, consumerOf(session.id, URGENT)), from);
+  const filter = { ...worthTelling(session, shown), ...newsAfter(store, from) };
+  return countEvents(store, from, filter, MAX_COUNT);
 }
 
 /** Whether there is nothing to show, and nothing further to look for. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { countUnseen } from "../bus/handing.ts";
 import { deafnessOf, pathsOf, stateOf } from "../bus/presence.ts";
-import { unreadOf } from "../bus/reading.ts";
 import { livingSessions } from "../bus/sessions.ts";
 import { VERSION } from "../build.ts";
 import { countStored } from "../store/events.ts";
@@ -18,7 +18,7 @@ const diagnosedSession = z.object({
   client_id: z.string().nullable(),
   state: sessionState,
   state_since: z.string(),
-  unread: z.int(),
+  unseen: z.int(),
   paths: z.array(z.object({
     path: z.string(),
     last_at: z.string().nullable(),
@@ -83,7 +83,7 @@ export const getDiagnosis = operation({
           client_id: session.client_id,
           state,
           state_since: iso(since),
-          unread: unreadOf(bus, session),
+          unseen: countUnseen(bus, session),
           paths: paths.map(({ last_at, ...rest }) => ({
             ...rest,
             last_at: last_at === null ? null : iso(last_at),

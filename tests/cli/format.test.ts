@@ -151,20 +151,27 @@ Deno.test("sessionsText: tells by which paths a session is reached, where that i
     path("batch\nhook", "2026-01-08T12:00:00.000Z"),
     path("stop hook", "2026-01-07T11:00:00.000Z"),
   ];
-  const known = { now, sessions: [{ session_id: SESSION.session_id, paths }] };
+  const known = { now, sessions: [{ session_id: SESSION.session_id, unseen: 3, paths }] };
   const before = sessionsText([{ ...SESSION, status: "busy" }]);
   assert.equal(
     sessionsText([{ ...SESSION, status: "busy" }], known),
     before.replace(/\n\n$/, "") +
       "\n    paths: wake listening, prompt hook 5 s ago, batch\\nhook 2 min ago, stop hook 1 d ago\n\n",
   );
-  const nobody = { now, sessions: [{ session_id: SESSION.session_id, paths: [] }] };
+  const nobody = { now, sessions: [{ session_id: SESSION.session_id, unseen: 3, paths: [] }] };
   assert.equal(sessionsText([{ ...SESSION, status: "busy" }], nobody), before);
 });
 
 Deno.test("sessionsText: the bus counts unread events up to 1000, and the text says so", () => {
   assert.match(sessionsText([{ ...SESSION, unread: 999 }]), /unread: 999,/);
   assert.match(sessionsText([{ ...SESSION, unread: 1000 }]), /unread: 1000 or more,/);
+});
+
+Deno.test("sessionsText: unread is what its prompts will show, where that is known", () => {
+  const { session_id } = SESSION;
+  const known = { now: SESSION.state_since, sessions: [{ session_id, unseen: 0, paths: [] }] };
+  assert.match(sessionsText([SESSION], known), /unread: 0,/);
+  assert.match(sessionsText([SESSION], { ...known, sessions: [] }), /unread: 3,/);
 });
 
 Deno.test("deliveryText: a webhook is called by its id, not by what its position belongs to", () => {

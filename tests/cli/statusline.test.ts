@@ -5,7 +5,7 @@ import { envOf, tempHome } from "../helpers/home.ts";
 import { testServer } from "../helpers/server.ts";
 
 const UNREACHABLE = "⚠ event-bus: unreachable, see event-bus doctor\n";
-const SESSION = { name: "bus/main", display_id: "brave-otter", state: "idle", peers: 2, unread: 3 };
+const SESSION = { name: "bus/main", display_id: "brave-otter", state: "idle", peers: 2, unseen: 3 };
 
 const input = (session_id: unknown) => JSON.stringify({ session_id, cwd: "/w" });
 
@@ -27,8 +27,8 @@ Deno.test("cli statusline: name, peers and unread of the session that the client
   });
   await server.call("register_session", { name: "other", client_id: "c2", machine: "far" });
   await server.call("publish_event", { event_type: "t", payload: "x", session_id: "c2" });
-  assert.equal((await line()).out, `${display_id} (bus/main) · 1 peer · 2 unread\n`);
-  assert.equal((await line()).out, `${display_id} (bus/main) · 1 peer · 2 unread\n`, "looks only");
+  assert.equal((await line()).out, `${display_id} (bus/main) · 1 peer · 1 unread\n`);
+  assert.equal((await line()).out, `${display_id} (bus/main) · 1 peer · 1 unread\n`, "looks only");
 });
 
 Deno.test("cli statusline: one request, about this session alone", async () => {
@@ -46,7 +46,7 @@ Deno.test("cli statusline: what the bus answers, and how it reads on one line", 
   using home = tempHome();
   const answers: [answer: unknown, line: string][] = [
     [{ ...SESSION, name: "brave-otter", peers: 1 }, "brave-otter · 1 peer · 3 unread\n"],
-    [{ ...SESSION, unread: 1000 }, "brave-otter (bus/main) · 2 peers · 1000+ unread\n"],
+    [{ ...SESSION, unseen: 1000 }, "brave-otter (bus/main) · 2 peers · 1000+ unread\n"],
     [{ ...SESSION, state: "ended" }, "brave-otter (bus/main) · ended\n"],
     [
       { ...SESSION, name: "a\u001b[31m\nb" },

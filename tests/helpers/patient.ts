@@ -65,7 +65,7 @@ export function wellDiagnosis(): Diagnosis {
       client_id: "s1",
       state: "idle",
       state_since: new Date(NOW - 60_000).toISOString(),
-      unread: 0,
+      unseen: 0,
       paths: [
         { path: "wake", last_at: null, listening: true },
         { path: "prompt hook", last_at: new Date(NOW - 120_000).toISOString(), listening: false },

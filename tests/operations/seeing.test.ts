@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { VERSION } from "../../src/build.ts";
 import { LOCAL, REMOTE, START, testBus } from "../helpers/bus.ts";
 import { tempHome } from "../helpers/home.ts";
+import { hooksOf } from "../helpers/hooks.ts";
+import { testApp } from "../helpers/server.ts";
 
 const at = (ms: number) => new Date(START + ms).toISOString();
 
@@ -21,7 +23,11 @@ Deno.test("get_session: finds a session by its id, its display id and its client
     ({ name }: { name: string }) => name === "me",
   );
   for (const session_id of [me.session_id, me.display_id]) {
-    assert.deepEqual(await bus.call("get_session", { session_id }), { ...listed, peers: 2 });
+    assert.deepEqual(await bus.call("get_session", { session_id }), {
+      ...listed,
+      peers: 2,
+      unseen: 0,
+    });
   }
   const by = async (session_id: string) => (await bus.call("get_session", { session_id })).name;
   assert.equal(await by("you"), "you");
@@ -61,6 +67,34 @@ Deno.test("get_session: is no sign of life, moves nothing, and counts what the s
   assert.equal(after.last_heartbeat, before.last_heartbeat);
   const { events } = await bus.call("get_events", { session_id: "me", resume: true });
   assert.equal(events.length, 1);
+});
+
+Deno.test("get_session, get_diagnosis: unseen is what prompts will show, and goes down when they did", async () => {
+  await using app = testApp();
+  const { bus } = app;
+  for (const id of ["me", "you", "third"]) {
+    await bus.call("register_session", { name: id, client_id: id, machine: "home" });
+  }
+  const note = { event_type: "note", payload: "x", session_id: "you" };
+  await bus.call("publish_event", { ...note, channel: "session:third" });
+  await bus.call("publish_event", { ...note, channel: "session:me" });
+  await bus.call("publish_event", { ...note, channel: "all" });
+  const seen = async () => {
+    const { unread, unseen } = await bus.call("get_session", { session_id: "me" });
+    const { sessions } = await bus.call("get_diagnosis");
+    const me = sessions.find(({ session_id }: { session_id: string }) => session_id === "me");
+    assert.equal(me.unseen, unseen);
+    return { unread, unseen };
+  };
+  assert.deepEqual(await seen(), { unread: 5, unseen: 2 });
+  const hooks = hooksOf(app, "me");
+  await hooks.text("PostToolBatch");
+  assert.deepEqual(await seen(), { unread: 4, unseen: 1 }, "the direct one was shown");
+  await hooks.text("UserPromptSubmit", { prompt: "x" });
+  assert.equal((await seen()).unseen, 0);
+  await bus.call("publish_event", { ...note, channel: "session:third" });
+  await bus.call("unregister_session", { session_id: "third" });
+  assert.deepEqual(await seen(), { unread: 2, unseen: 0 }, "nobody will show these");
 });
 
 Deno.test("get_diagnosis: says what the bus is, since when, and how much it keeps", async () => {
