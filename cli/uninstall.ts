@@ -6,8 +6,9 @@ import { type Machine, shellLine, thisMachine } from "./service/machine.ts";
 import { type Manager, managerOf } from "./service/manager.ts";
 import { asideOriginals } from "./service/originals.ts";
 import { carryOut, Plan } from "./service/plan.ts";
-import { asideCommands, planRemoval } from "./service/program.ts";
+import { asideCommands, planFoldersAway, planRemoval } from "./service/program.ts";
 import { readReceipt, type Receipt, removeReceipt } from "./service/receipt.ts";
+import { planUrlAway } from "./service/settings.ts";
 import { CliError, EXIT, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
@@ -16,8 +17,9 @@ export const verb: Verb = {
 Usage: event-bus uninstall [--dry-run] [--restore-original]
 
 Takes the plugin or the hooks out of Claude Code, stops and removes the service, and removes the
-program, its link, and the MCP entry in Claude Code. Says where the data is, and how to bring back
-what install had set aside.
+program, its link, and the MCP entry in Claude Code; for a bus elsewhere config.json, too, when it
+holds only what install wrote. Says where the data is, and how to bring back what install had set
+aside.
 
   --restore-original  bring it back: the original's service and commands
   --dry-run           tell what would be done, and change nothing
@@ -43,6 +45,8 @@ export async function planUninstall(machine: Machine, restore: boolean): Promise
   const manager = await managerIfAny(plan, machine, receipt);
   await planService(plan, manager, receipt);
   planRemoval(plan, machine, receipt);
+  planFoldersAway(plan, receipt);
+  planUrlAway(plan, dataDir, receipt);
   planDisconnect(plan, machine, receipt, restore);
   if (Object.keys(receipt).length > 0) {
     plan.step("forget the installation", () => removeReceipt(dataDir));

@@ -29,7 +29,10 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   export: { summary: "write the log as lines of JSON", load: () => import("./export.ts") },
   import: { summary: "add another log to the bus", load: () => import("./import.ts") },
   prune: { summary: "move old events to the archive", load: () => import("./prune.ts") },
-  install: { summary: "install the service", load: () => import("./install.ts") },
+  install: {
+    summary: "install the service, and connect Claude Code",
+    load: () => import("./install.ts"),
+  },
   uninstall: { summary: "take back the installation", load: () => import("./uninstall.ts") },
   restart: { summary: "restart the service", load: () => import("./restart.ts") },
   logs: { summary: "show the server's log", load: () => import("./logs.ts") },

@@ -36,11 +36,14 @@ function explained(
     ? {
       why: "its hooks are heard, but nothing listens for it while it does nothing",
       fix:
-        "prompt it once: its hooks start a listener; if that does not help, /reload-plugins there",
+        "prompt it once: its hooks start a listener; if that does not help, /reload-plugins there " +
+        "and prompt it again",
     }
     : {
       why: `none of its hooks was seen since the bus started ${since}`,
-      fix: `${installLine(patient)}, then /reload-plugins in that session, or start it anew`,
+      fix: `${
+        installLine(patient)
+      }, then /reload-plugins in that session and a prompt, or start it anew`,
     };
 }
 
@@ -64,7 +67,7 @@ function unknown(patient: Patient, { sessions }: Diagnosis): Finding[] {
         check,
         `${who} in ${safeLine(String(value.cwd))} is not on the bus; it may have started before ` +
           "the plugin was there",
-        "type /reload-plugins in it, or start it anew",
+        "type /reload-plugins in it, then send a prompt; or start it anew",
       ),
     ];
   });

@@ -58,7 +58,10 @@ export function planPluginIn(
     note(dataDir, folder, { files, ...(made && { made }) });
     writeFolder(folder, wanted);
   }, changes(isForeign || there === null ? {} : there, wanted));
-  plan.note("New sessions are on the bus by themselves; those that run now after /reload-plugins");
+  plan.note(
+    "New sessions are on the bus by themselves; those that run now after /reload-plugins " +
+      "and a prompt",
+  );
 }
 
 /** Plans to take back a plugin folder that we put in; one that somebody changed is set aside. */

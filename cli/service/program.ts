@@ -1,5 +1,5 @@
 /** The program in `~/.local/bin`, and the link by the name of the original's command. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CliError, EXIT } from "../verb.ts";
 import {
   asideOf,
@@ -49,7 +49,13 @@ export function planProgram(
   }
   const bin = binFolder(machine.home);
   const program = programPath(machine.home);
-  if (lookAt(bin) === null) plan.step(`make the folder ${bin}`, () => makeFolder(bin, 0o755));
+  if (lookAt(bin) === null) {
+    const folders = [bin, dirname(bin)].filter((folder) => lookAt(folder) === null);
+    plan.step(`make the folder ${bin}`, () => {
+      addToReceipt(dataDir, { folders });
+      makeFolder(bin, 0o755);
+    });
+  }
 
   if (sameBytes(source, program)) plan.note(`${program} is this version already`);
   else {
@@ -89,6 +95,16 @@ export function planRemoval(plan: Plan, { home }: Machine, receipt: Receipt): vo
   if (lookAt(program) === null) return;
   if (receipt.program === program) plan.step(`remove ${program}`, () => removeFile(program));
   else plan.note(`${program} was not put there by install and stays; to remove it: rm ${program}`);
+}
+
+/** Plans to take back the folders that were made for the program, as far as nothing else is in them. */
+export function planFoldersAway(plan: Plan, { folders = [] }: Receipt): void {
+  for (const folder of folders) {
+    if (!lookAt(folder)?.isDirectory) continue;
+    plan.step(`remove the folder ${folder}, unless something else is in it`, () => {
+      if ([...Deno.readDirSync(folder)].length === 0) Deno.removeSync(folder);
+    });
+  }
 }
 
 /** The commands that were set aside for ours, with where they are now. */

@@ -10,6 +10,10 @@ export interface Receipt {
   readonly program?: string;
   /** The link that was made. */
   readonly link?: string;
+  /** The folders that were made for them, the innermost first. */
+  readonly folders?: readonly string[];
+  /** The fingerprint of the config.json that was made for a bus elsewhere. */
+  readonly config?: string;
   /** The service file, and its fingerprint as it was written. */
   readonly service?: { readonly file: string; readonly fingerprint: string };
   /** The address that Claude Code was told, and the one that it had before under our name. */

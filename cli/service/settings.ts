@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import type { Config } from "../../src/config.ts";
 import { CliError, EXIT } from "../verb.ts";
-import { contentOf, makeFolder, writeWhole } from "./files.ts";
+import { contentOf, fingerprint, makeFolder, removeFile, writeWhole } from "./files.ts";
 import { isLocal } from "./health.ts";
 import { shellLine } from "./machine.ts";
 import type { Carried } from "./originals.ts";
 import type { Plan } from "./plan.ts";
+import { addToReceipt, type Receipt } from "./receipt.ts";
 
 export function configPath(dataDir: string): string {
   return join(dataDir, "config.json");
@@ -34,9 +35,13 @@ export function planCarried(plan: Plan, dataDir: string, { settings, found, left
 /** Plans to note the address of a remote bus in config.json, unless one is noted there. */
 export function planUrl(plan: Plan, dataDir: string, url: string): void {
   const path = configPath(dataDir);
-  const settings: Record<string, unknown> = JSON.parse(contentOf(path) ?? "{}");
-  if (settings.url === undefined) planFile(plan, path, { ...settings, url });
-  else if (settings.url === url) plan.note(`${path} names this bus already`);
+  const before = contentOf(path);
+  const settings: Record<string, unknown> = JSON.parse(before ?? "{}");
+  if (settings.url === undefined) {
+    planFile(plan, path, { ...settings, url }, (content) => {
+      if (before === null) addToReceipt(dataDir, { config: fingerprint(content) });
+    });
+  } else if (settings.url === url) plan.note(`${path} names this bus already`);
   else {
     plan.warn(
       `${path} names another bus, ${settings.url}, and stays as it is: event-bus goes there; ` +
@@ -45,12 +50,26 @@ export function planUrl(plan: Plan, dataDir: string, url: string): void {
   }
 }
 
-function planFile(plan: Plan, path: string, settings: Record<string, unknown>): void {
+/** Plans to take back the config.json that `planUrl` made, unless somebody wrote into it since. */
+export function planUrlAway(plan: Plan, dataDir: string, { config }: Receipt): void {
+  const path = configPath(dataDir);
+  const content = contentOf(path);
+  if (config === undefined || content === null || fingerprint(content) !== config) return;
+  plan.step(`remove ${path}, which says only where the bus is`, () => removeFile(path));
+}
+
+function planFile(
+  plan: Plan,
+  path: string,
+  settings: Record<string, unknown>,
+  note: (content: string) => void = () => {},
+): void {
   const content = `${JSON.stringify(settings, null, 2)}\n`;
   plan.step(
     `write ${path}`,
     () => {
       makeFolder(join(path, ".."), 0o700);
+      note(content);
       writeWhole(path, content, 0o600);
     },
     content.trimEnd().split("\n").map((line) => `+ ${line}`),

@@ -227,7 +227,7 @@ testFaults([
     "session brave-otter",
     "warning",
     /bus\/main on home, idle, 0 unread; nothing reaches it.*none of its hooks was seen since the bus started 1 h ago; paths: none/,
-    /^event-bus install, then \/reload-plugins/,
+    /^event-bus install, then \/reload-plugins in that session and a prompt/,
   ],
   [
     "a session without a listener",
@@ -243,7 +243,7 @@ testFaults([
     "sessions of Claude Code",
     "warning",
     /the session x-1 \(process 42\) in \/w\/x is not on the bus/,
-    /^type \/reload-plugins/,
+    /^type \/reload-plugins in it, then send a prompt/,
   ],
   [
     "a session's file that is not JSON",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Refusal } from "../../cli/client.ts";
 import { planClient, planService } from "../../cli/install.ts";
 import { planRestart } from "../../cli/restart.ts";
-import { fingerprint } from "../../cli/service/files.ts";
+import { fingerprint, lookAt } from "../../cli/service/files.ts";
 import { shellLine } from "../../cli/service/machine.ts";
 import { addToReceipt } from "../../cli/service/receipt.ts";
 import { CliError } from "../../cli/verb.ts";
@@ -370,6 +370,44 @@ Deno.test("planClient adds the address to settings that are there, and overwrite
   assert.match((await client("http://100.64.0.2:8080")).err, /names another bus/);
   assert.deepEqual(config(machine).url, "http://100.64.0.1:8080");
   assert.ok(!machine.ran.some((line) => line.startsWith("launchctl")));
+});
+
+Deno.test("uninstall takes back the config.json and the folders that install --url made, unless they hold more", async () => {
+  const url = "http://100.64.0.1:8080";
+  const installed = async (machine: FakeMachine) =>
+    await told(await planClient(machine, machine.source, url, null));
+  const left = ({ home, at }: FakeMachine) =>
+    [join(at.dataDir, "config.json"), join(home, ".local")].filter((path) => lookAt(path) !== null);
+  {
+    using machine = fakeMachine();
+    await installed(machine);
+    await installed(machine);
+    assert.equal(left(machine).length, 2);
+    await told(await planUninstall(machine, false));
+    assert.deepEqual(left(machine), []);
+  }
+  {
+    using machine = fakeMachine();
+    await installed(machine);
+    machine.at.write(".local/share/mine", "");
+    machine.at.write(
+      ".claude/contrib/event-bus/config.json",
+      JSON.stringify({ url, machine: "m" }),
+    );
+    await told(await planUninstall(machine, false));
+    assert.equal(left(machine).length, 2, "somebody else's by now");
+    assert.equal(lookAt(join(machine.home, ".local/bin")), null);
+  }
+  {
+    using machine = fakeMachine();
+    machine.at.write(".local/bin/mine", "");
+    machine.at.write(".claude/contrib/event-bus/config.json", '{"machine": "desk"}');
+    await installed(machine);
+    Deno.removeSync(join(machine.home, ".local/bin/mine"));
+    await told(await planUninstall(machine, false));
+    assert.deepEqual(config(machine), { machine: "desk", url }, "it was there before");
+    assert.ok(lookAt(join(machine.home, ".local/bin")), "and so was this");
+  }
 });
 
 Deno.test("planClient has Claude Code send the token to a bus of this machine that wants one", async () => {
