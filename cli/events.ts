@@ -1,5 +1,5 @@
 import { durationOf } from "./duration.ts";
-import { eventsText, jsonLine, type WireEvent } from "./format.ts";
+import { eventsText, jsonLine, safeLine, type WireEvent } from "./format.ts";
 import { markRead, mayMark, type Narrowing, type Who } from "./marker.ts";
 import { type Args, type Cli, EXIT, usageError, type Verb } from "./verb.ts";
 
@@ -8,6 +8,7 @@ interface Page {
   next_cursor: string | null;
   has_more: boolean;
   unread: number;
+  archived_through?: string;
 }
 
 /** What a command line asks to see, and as whom. */
@@ -154,10 +155,12 @@ async function onePage(args: Args, { json, client, out, err }: Cli, reading: Rea
     wait_seconds: waitMs === 0 ? undefined : Math.ceil(waitMs / 1000),
   }, { waitMs });
   out(json ? jsonLine(page) : eventsText(page.events));
+  if (page.archived_through !== undefined && !json) err(archivedHint(page.archived_through));
   if (page.has_more && !json) err(moreHint(page, reading, args.text("order")));
 
   // A page that shows nothing and passed nothing leaves nothing to mark.
-  const passed = page.events.length > 0 || page.has_more || isGiven({ ...hiding, ...narrowing });
+  const passed = page.events.length > 0 || page.has_more ||
+    isGiven({ ...hiding, ...narrowing, archived: page.archived_through });
   if (marks && !cursor && page.next_cursor !== null && passed) {
     await markRead(client, who, page.next_cursor);
   }
@@ -166,6 +169,12 @@ async function onePage(args: Args, { json, client, out, err }: Cli, reading: Rea
 
 const isGiven = (filters: Record<string, unknown>): boolean =>
   Object.values(filters).some((value) => value !== undefined);
+
+/** What a reader is told that comes after what it asked for was pruned. */
+export const archivedHint = (through: string): string =>
+  `Events through ${
+    safeLine(through)
+  } have left the log: read them with event-bus events --archive`;
 
 /** One look goes through a bounded part of the log, so a page may be empty and not the last. */
 function moreHint(page: Page, { resume, marks }: Reading, order: string | undefined): string {

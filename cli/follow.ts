@@ -18,6 +18,8 @@ export interface Following {
   /** The bus is gone for a while; said once until it is back. */
   away?(failure: Error): void;
   back?(): void;
+  /** What was asked for through an id has left the log. */
+  archived?(through: string): void;
   /** The first pause before it is looked for again; then longer ones, up to ten seconds. */
   readonly pauseMs?: number;
 }
@@ -32,7 +34,7 @@ const LONGEST_PAUSE_MS = 10_000;
 export async function* follow(
   client: Client,
   asked: Asked,
-  { signal, away, back, pauseMs = FIRST_PAUSE_MS }: Following,
+  { signal, away, back, archived, pauseMs = FIRST_PAUSE_MS }: Following,
 ): AsyncGenerator<Step, void, void> {
   const path = `/v1/events/stream${queryOf(asked)}`;
   let last: string | undefined;
@@ -47,6 +49,7 @@ export async function* follow(
         if (event === "end") throw new Refusal(JSON.parse(data));
         if (failures > 0) back?.();
         failures = 0;
+        if (event === "archived") archived?.((JSON.parse(data) as { through: string }).through);
         if (id === undefined) continue;
         last = id;
         yield { id, event: data === "" ? null : JSON.parse(data) as WireEvent };

@@ -1,5 +1,5 @@
 /** `events --follow`: prints what comes, and marks as read what it has printed. */
-import type { Reading } from "./events.ts";
+import { archivedHint, type Reading } from "./events.ts";
 import { follow } from "./follow.ts";
 import { eventsText, jsonLine, safe } from "./format.ts";
 import { createMarker } from "./marker.ts";
@@ -33,6 +33,7 @@ export async function followEvents(cli: Cli, reading: Reading): Promise<number> 
       signal: stop.signal,
       away: ({ message }) => err(`The bus is away, waiting for it: ${safe(message)}`),
       back: () => err("The bus is back"),
+      archived: (through) => err(archivedHint(through)),
     });
     for await (const { id, event } of steps) {
       if (event !== null) out(json ? jsonLine(event) : eventsText([event]));

@@ -7,6 +7,7 @@ import { BusError, quoted } from "../errors.ts";
 import type { Event } from "../event.ts";
 import type { EventFilter } from "../filter.ts";
 import { readEvents } from "../store/events.ts";
+import { setPrunedThrough } from "../store/meta.ts";
 import type { Store } from "../store/open.ts";
 import {
   closeUnknown,
@@ -132,6 +133,7 @@ export function remove(bus: Bus, archived: readonly Event[], horizon: number, ca
     );
   }
   deleteEvents(store, last.id, call.now);
+  setPrunedThrough(store, last.id);
   // What was written before the oldest that is left was published can only be about what went.
   const before = Math.min(horizon, dateAfter(store, last.id) ?? horizon);
   deleteDeliveries(store, { through: last.id, before, atMost: MAX_ROWS });

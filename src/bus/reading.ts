@@ -5,6 +5,7 @@ import { type Event, parseCursor, type SignalLevel } from "../event.ts";
 import { type EventFilter, urgencyOf } from "../filter.ts";
 import type { Session } from "../session.ts";
 import { countEvents, readEvents, tip } from "../store/events.ts";
+import { prunedThrough } from "../store/meta.ts";
 import type { Store } from "../store/open.ts";
 import { type Consumer, findPosition } from "../store/positions.ts";
 import { newsAfter } from "./news.ts";
@@ -58,6 +59,8 @@ export interface ReadPage {
   next_cursor: number | null;
   has_more: boolean;
   unread: number;
+  /** The read began before this id, and all through it was pruned; null when nothing is missing so. */
+  archived_through: number | null;
 }
 
 /** Whether a read may move a position. Every other read is pure, whatever session it names. */
@@ -121,7 +124,15 @@ export function read(bus: Bus, reading: Reading, call: Call): ReadPage {
     next_cursor: through === 0 ? null : through,
     has_more: page.more,
     unread: countEvents(store, standsAt, unheard, MAX_UNREAD),
+    // Who names no place asks for what there is.
+    archived_through: reading.resume || reading.cursor ? archivedAfter(store, start) : null,
   };
+}
+
+/** Through which id events after a place have left the log; null when none have. */
+export function archivedAfter(store: Store, start: number): number | null {
+  const through = prunedThrough(store);
+  return through > start ? through : null;
 }
 
 interface Span {

@@ -71,8 +71,8 @@ export function createStreams(bus: Bus, { maxStreams, keepAliveMs } = LIMITS) {
     if (isFull()) throw full();
     const args = argsOf(request);
     const wanted = streamEvents.parse(args) as Wanted;
-    const { start } = await perform(bus, streamEvents, args, caller) as { start: number };
-    const stream = new Stream({ bus, isFull, full, entered, left }, wanted, caller, start);
+    const begins = await perform(bus, streamEvents, args, caller) as Beginning;
+    const stream = new Stream({ bus, isFull, full, entered, left }, wanted, caller, begins);
     // Nothing is read ahead: what a stream would send next waits in the log.
     return new Response(new ReadableStream(stream, { highWaterMark: 0 }), { headers: HEADERS });
   };
@@ -103,6 +103,12 @@ function valueOf(text: string, type: unknown): unknown {
   if (type === "array") return text.split(",");
   if (type === "boolean") return Object.hasOwn(FLAGS, text) ? FLAGS[text] : text;
   return text;
+}
+
+interface Beginning {
+  readonly start: number;
+  /** What came after the start and through this id has left the log; null when nothing has. */
+  readonly archived_through: number | null;
 }
 
 /** A page as it goes out, the same bytes for everybody who is shown the same. */
@@ -156,13 +162,21 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
   /** … and which id it has told its reader. */
   #told: number;
 
-  constructor(door: Door, wanted: Wanted, caller: Caller, start: number) {
+  readonly #archived: number | null;
+
+  constructor(
+    door: Door,
+    wanted: Wanted,
+    caller: Caller,
+    { start, archived_through }: Beginning,
+  ) {
     this.#door = door;
     this.#wanted = wanted;
     this.#call = () => readingCall(door.bus, caller);
     this.#principal = caller.principal;
     this.#revoked = caller.revoked;
     this.#after = this.#told = start;
+    this.#archived = archived_through;
   }
 
   pull(controller: ReadableStreamDefaultController<Uint8Array>): void | Promise<void> {
@@ -191,6 +205,9 @@ class Stream implements UnderlyingDefaultSource<Uint8Array> {
     this.#revoked?.addEventListener("abort", this.#revoke, { once: true });
     // From the first byte on the reader can come back to where it was.
     controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\nid: ${this.#told}\n\n`));
+    if (this.#archived === null) return;
+    const through = JSON.stringify({ through: String(this.#archived) });
+    controller.enqueue(encoder.encode(`event: archived\ndata: ${through}\n\n`));
   }
 
   cancel(): void {

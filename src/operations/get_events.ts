@@ -26,6 +26,7 @@ export const getEvents = operation({
     next_cursor: z.string().nullable(),
     has_more: z.boolean(),
     unread: z.int(),
+    archived_through: z.string().optional(),
   }),
   annotations: APPENDS,
   scope: "read",
@@ -47,6 +48,9 @@ export const getEvents = operation({
       next_cursor: page.next_cursor === null ? null : String(page.next_cursor),
       has_more: page.has_more,
       unread: page.unread,
+      ...(page.archived_through === null
+        ? {}
+        : { archived_through: String(page.archived_through) }),
     };
   },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { beginningOf } from "../bus/following.ts";
+import { archivedAfter } from "../bus/reading.ts";
 import { operation, READS } from "./operation.ts";
 import { wantedInput } from "./wire.ts";
 
@@ -10,14 +11,17 @@ export const streamEvents = operation({
   description:
     "Server-sent events as they come. Begins after Last-Event-ID, else cursor, else where the " +
     "session or consumer stands, else now. Marks nothing as read: ack_events does. A block with " +
-    "an id and no data says how far the filters were looked through; an event called end says " +
-    "why the stream ends.",
+    "an id and no data says how far the filters were looked through; an event called archived, " +
+    "through which id events have left the log; one called end, why the stream ends.",
   input: z.strictObject(wantedInput),
-  output: z.object({ start: z.int() }),
+  output: z.object({ start: z.int(), archived_through: z.int().nullable() }),
   annotations: READS,
   scope: "read",
   tool: false,
   // A consumer of no session gets its start with its first call.
   writes: ({ session_id, consumer }) => !session_id && consumer !== undefined,
-  run: (bus, input, call) => ({ start: beginningOf(bus, input, call) }),
+  run(bus, input, call) {
+    const start = beginningOf(bus, input, call);
+    return { start, archived_through: archivedAfter(bus.store, start) };
+  },
 });

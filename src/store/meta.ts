@@ -9,8 +9,9 @@ import type { Store } from "./open.ts";
  * - `moved_from`, `moved_through`: the log that was imported while this one was empty, and the last
  *   event that kept its id so.
  * - `imported_through`: the highest id of an event that was imported as history.
+ * - `pruned_through`: the highest id of an event that left the log for the archive.
  */
-type Fact = "log" | "moved_from" | "moved_through" | "imported_through";
+type Fact = "log" | "moved_from" | "moved_through" | "imported_through" | "pruned_through";
 
 function fact(store: Store, name: Fact): string | null {
   const row = store.sql("SELECT value FROM meta WHERE name = ?").get(name);
@@ -48,6 +49,16 @@ export function importedThrough(store: Store): number {
 /** Notes how far the imported history reaches. Only inside a batch. */
 export function setImportedThrough(store: Store, id: number): void {
   setFact(store, "imported_through", String(id));
+}
+
+/** Through this id, what there was is in the archive; 0 when nothing was pruned so far. */
+export function prunedThrough(store: Store): number {
+  return Number(fact(store, "pruned_through") ?? 0);
+}
+
+/** Notes how far the log was pruned. Only inside a batch. */
+export function setPrunedThrough(store: Store, id: number): void {
+  setFact(store, "pruned_through", String(id));
 }
 
 /**

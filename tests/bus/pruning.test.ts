@@ -178,6 +178,28 @@ Deno.test("prune: a named consumer in use keeps what it has yet to read, one tha
   assert.deepEqual([events[0].id, unread], [young, 0], "it goes on with what is left");
 });
 
+Deno.test("prune: who comes late is told through which id events are in the archive, and who asks for what there is, is not", async () => {
+  using bus = archivingBus();
+  const late = { consumer: "nightly", resume: true };
+  await bus.call("get_events", late);
+  for (let i = 0; i < 3; i++) await publish(bus);
+  assert.equal((await bus.call("get_events", { cursor: "1" })).archived_through, undefined);
+  days(bus, 91);
+  const young = await publish(bus);
+  await bus.prune(90);
+  const said = async (args: Record<string, unknown>) =>
+    (await bus.call("get_events", args)).archived_through;
+  for (const cursor of ["0", "2"]) {
+    assert.equal(await said({ cursor, order: "asc" }), "3", cursor);
+    assert.equal(await said({ cursor, channel: "repo:x" }), "3", "also with an empty page");
+  }
+  assert.equal(await said({ cursor: "3" }), undefined);
+  assert.equal(await said({}), undefined);
+  const page = await bus.call("get_events", late);
+  assert.deepEqual([page.events[0].id, page.archived_through], [young, "3"]);
+  assert.equal(await said(late), undefined, "once: then it has passed them");
+});
+
 Deno.test("prune: rows of the record go with their events, those over events that are left stay", async () => {
   using bus = archivingBus();
   await bus.call("register_session", { name: "me", client_id: "me" });

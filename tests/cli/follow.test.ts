@@ -113,6 +113,22 @@ Deno.test("follow: what was passed over is not looked through again", async () =
   await server.shutdown();
 });
 
+Deno.test("events --follow: says that what it asked for has left the log", async () => {
+  using home = tempHome();
+  const blocks = 'id: 3\n\nevent: archived\ndata: {"through":"7"}\n\nid: 8\ndata: {"id":8,' +
+    '"event_type":"t","payload":"","channel":"all","session_id":"s","timestamp":"2026-01-08"}\n\n';
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(blocks, { headers: { "Content-Type": "text/event-stream" } }),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const line = ["events", "--follow", "--json", "--cursor", "3", "--limit", "1", "--url", url];
+  const { out, err } = await runCommand(line, { home });
+  assert.equal(JSON.parse(out).id, 8);
+  assert.match(err, /^Events through 7 have left the log: .*--archive\n$/);
+  await server.shutdown();
+});
+
 Deno.test("follow: nobody there at first is an error, and so is whatever is no event-bus", async () => {
   await using wire = wireTo(null);
   const { options, notes } = following();

@@ -160,3 +160,19 @@ Deno.test("events --resume: an unknown session is an error, never an empty page"
   assert.equal(out, "");
   assert.match(err, /^Error: Session not found\n$/);
 });
+
+Deno.test("events: a reader that comes after its events were pruned is told where they are, and goes on", async () => {
+  await using bus = await backlog();
+  let acked = "";
+  await using server = standIn(({ path, body }) => {
+    if (path === "/v1/ack_events") acked = body.cursor;
+    const empty = { events: [], next_cursor: "9", has_more: false, unread: 0 };
+    return Response.json({ ...empty, archived_through: "7" });
+  });
+  const env = { EVENT_BUS_URL: server.url };
+  const { out, err } = await bus.resume([], { env });
+  const said = "Events through 7 have left the log: read them with event-bus events --archive\n";
+  assert.deepEqual([out, err, acked], ["No events\n", said, "9"]);
+  const { out: json, err: none } = await bus.resume(["--json"], { env });
+  assert.deepEqual([JSON.parse(json).archived_through, none], ["7", ""]);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { insertEvent, MAX_SCAN } from "../../src/store/events.ts";
+import { archivingBus, DAY_MS } from "../helpers/archive.ts";
 import { type TestBus, testBus } from "../helpers/bus.ts";
 import { type TestApp, testApp } from "../helpers/server.ts";
 import { streamOf, type TestStream } from "../helpers/streams.ts";
@@ -72,6 +73,23 @@ Deno.test("GET /v1/events/stream: begins where Last-Event-ID, else cursor, else 
   for (const [query, headers, start] of cases) {
     await using stream = await open(app, query, headers);
     assert.equal(await startOf(stream), start, JSON.stringify([query, headers]));
+  }
+});
+
+Deno.test("GET /v1/events/stream: who begins in the pruned part of the log is told so first", async () => {
+  const bus = archivingBus();
+  await using app = testApp({}, await scene(bus), QUIET);
+  for (const session_id of ["a", "b"]) await bus.call("unregister_session", { session_id });
+  bus.pass(91 * DAY_MS);
+  await bus.call("publish_event", { event_type: "t", payload: "young" });
+  await bus.prune(90);
+  for (const [cursor, told] of [["3", true], ["7", false]] as const) {
+    await using stream = await open(app, { cursor });
+    await startOf(stream);
+    if (told) {
+      assert.equal((await stream.next())?.text, 'event: archived\ndata: {"through":"7"}');
+    }
+    assert.equal((await stream.next())?.fields.get("id"), "8");
   }
 });
 
