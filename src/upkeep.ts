@@ -1,7 +1,7 @@
 /** What the server does by itself, beside answering: it learns the words of the log, and keeps to the retention. */
 import { getLogger } from "@logtape/logtape";
 import type { Bus, Caller } from "./bus.ts";
-import { learnWords } from "./operations/indexing.ts";
+import { learnAllWords } from "./operations/indexing.ts";
 import { endTheGone } from "./operations/perform.ts";
 import { isPruning, prune } from "./operations/pruning.ts";
 
@@ -21,7 +21,7 @@ export function startUpkeep(bus: Bus, retention: number | null, caller: Caller):
   const after = (what: string, job: () => Promise<void>) => {
     work = work.then(job).catch((failure) => log.error(`${what}: {failure}`, { failure }));
   };
-  const learn = () => after("new words cannot be learned", () => learnWords(bus, Infinity));
+  const learn = () => after("new words cannot be learned", () => learnAllWords(bus));
   const keep = () =>
     retention !== null &&
     after("the retention cannot be kept", () => keepRetention(bus, retention, caller));

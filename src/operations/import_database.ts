@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Bus, Caller } from "../bus.ts";
 import { importEvents, importSessions } from "../bus/moving.ts";
@@ -13,6 +12,7 @@ import { checkAbsolute, filePath } from "./backup.ts";
 import { importedOutput, MAX_IMPORT_LINES } from "./import_events.ts";
 import { operation, SETS } from "./operation.ts";
 import { checkMayOperate } from "./operating.ts";
+import { pause } from "./pausing.ts";
 import { callBy } from "./perform.ts";
 
 /** One transaction takes in so much; what others write comes in between. */
@@ -77,7 +77,7 @@ async function each<T>(
     sum.imported += imported;
     sum.known += known;
     after = next;
-    await setImmediate();
+    await pause();
   }
   return sum;
 }

@@ -2,6 +2,7 @@
 import type { Bus, Caller } from "../bus.ts";
 import { type Holder, type Part, partToPrune, remove } from "../bus/pruning.ts";
 import { BusError } from "../errors.ts";
+import { IN_BACKGROUND_MS, pause } from "./pausing.ts";
 import { callBy } from "./perform.ts";
 
 export interface Pruned {
@@ -40,7 +41,9 @@ export async function prune(
   }
   underWay.add(bus);
   try {
-    return await inSteps(budgetMs, async () => {
+    // Without a budget nobody waits for it.
+    const pauseMs = budgetMs === Infinity ? IN_BACKGROUND_MS : 0;
+    return await inSteps(budgetMs, pauseMs, async () => {
       if (bus.bell.stopped) return { events: [], holders: [] };
       const part = partToPrune(bus, 0, horizon, bus.clock());
       if (part.events.length === 0) return part;
@@ -58,15 +61,18 @@ export async function prune(
 /** What `prune` would do now, without doing it. */
 export async function wouldPrune(bus: Bus, horizon: number): Promise<Pruned> {
   let after = 0;
-  return await inSteps(Infinity, async () => {
+  return await inSteps(Infinity, 0, () => {
     const part = partToPrune(bus, after, horizon, bus.clock());
     after = part.events.at(-1)?.id ?? after;
-    await new Promise((resolve) => setImmediate(resolve));
     return part;
   });
 }
 
-async function inSteps(budgetMs: number, step: () => Promise<Part>): Promise<Pruned> {
+async function inSteps(
+  budgetMs: number,
+  pauseMs: number,
+  step: () => Part | Promise<Part>,
+): Promise<Pruned> {
   const started = performance.now();
   let [events, through, at]: [number, number | null, number | null] = [0, null, null];
   for (;;) {
@@ -76,5 +82,6 @@ async function inSteps(budgetMs: number, step: () => Promise<Part>): Promise<Pru
     if (last === undefined) return { ...progress, through, at, more: false };
     ({ id: through, at } = last);
     if (performance.now() - started >= budgetMs) return { ...progress, through, at, more: true };
+    await pause(pauseMs);
   }
 }
