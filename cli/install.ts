@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../src/config.ts";
 import { baseOf, Refusal } from "./client.ts";
-import { planAttach } from "./service/attach.ts";
+import { type HookChoice, planAttach } from "./service/attach.ts";
 import { planClaude } from "./service/claude.ts";
 import { planDefinition } from "./service/definition.ts";
 import { contentOf } from "./service/files.ts";
@@ -19,8 +19,7 @@ import { CliError, EXIT, type Verb } from "./verb.ts";
 export const verb: Verb = {
   help: `Install the bus as a service of yours, or this machine as a client of another's.
 
-Usage: event-bus install [--hooks] [--dry-run] [--binary FILE]
-       event-bus install --url URL [--hooks] [--dry-run] [--binary FILE]
+Usage: event-bus install [--url URL] [--hooks] [--command-hooks] [--dry-run] [--binary FILE]
 
 Puts this program at ~/.local/bin/event-bus (and event-bus-cli, the original's name, beside it),
 runs it as a LaunchAgent (macOS) or systemd user service (Linux), waits until it answers, and
@@ -29,11 +28,14 @@ session is on the bus by itself. Takes over from the original's service, whose f
 Running it again is safe. Settings are in ~/.claude/contrib/event-bus/config.json and are never
 overwritten.
 
-  --url URL      only the program, config.json and Claude Code, for the bus at URL; no service
-  --hooks        instead of the plugin, write its hooks into Claude Code's settings.json, which
-                 is backed up first; without this option they are taken out again
-  --dry-run      tell what would be done, show each change, and change nothing
-  --binary FILE  install this program instead of the running one
+  --url URL        only the program, config.json and Claude Code, for the bus at URL; no service
+  --hooks          instead of the plugin, write its hooks into Claude Code's settings.json, which
+                   is backed up first; without this option they are taken out again
+  --command-hooks  every hook runs event-bus instead of some posting by http: nothing is shown while
+                   the bus is stopped, at the price of a process (about 40 ms) for each prompt, batch
+                   of tools and stop; without this option they are http again
+  --dry-run        tell what would be done, show each change, and change nothing
+  --binary FILE    install this program instead of the running one
 
 Examples:
   event-bus install --dry-run
@@ -42,6 +44,7 @@ Examples:
   options: {
     "dry-run": { type: "boolean" },
     hooks: { type: "boolean" },
+    "command-hooks": { type: "boolean" },
     binary: { type: "string" },
   },
   async run(args, cli) {
@@ -49,10 +52,10 @@ Examples:
     const binary = args.text("binary");
     const source = binary === undefined ? machine.program : resolve(binary);
     const url = args.text("url") === undefined ? null : baseOf(cli.config.url);
-    const inSettings = args.flag("hooks");
+    const hooks = { inSettings: args.flag("hooks"), onlyCommands: args.flag("command-hooks") };
     const plan = url === null
-      ? await planService(machine, source, inSettings)
-      : await planClient(machine, source, url, cli.config.token(), inSettings);
+      ? await planService(machine, source, hooks)
+      : await planClient(machine, source, url, cli.config.token(), hooks);
     await carryOut(plan, args.flag("dry-run"), cli);
     return EXIT.done;
   },
@@ -62,7 +65,7 @@ Examples:
 export async function planService(
   machine: Machine,
   source: string | null,
-  inSettings = false,
+  hooks: HookChoice = {},
 ): Promise<Plan> {
   const plan = new Plan();
   const { dataDir } = machine.config();
@@ -80,7 +83,7 @@ export async function planService(
   planTakeOver(plan, manager, originals);
   planStart(plan, machine, manager, config);
   const url = addressOf(config);
-  planAttach(plan, machine, { url, inSettings, dataDir });
+  planAttach(plan, machine, { url, ...hooks, dataDir });
   const wantsToken = !isLocal(new URL(url).hostname) || config.require_token;
   planClaude(plan, machine, { url: `${url}/mcp`, needsToken: wantsToken }, dataDir);
   checkPath(plan, machine);
@@ -110,7 +113,7 @@ export async function planClient(
   source: string | null,
   url: string,
   token: string | null,
-  inSettings = false,
+  hooks: HookChoice = {},
 ): Promise<Plan> {
   const plan = new Plan();
   const { dataDir, token_file } = machine.config();
@@ -126,7 +129,7 @@ export async function planClient(
   });
   plan.note(`event-bus ${health.version} answers at ${url}`);
   planUrl(plan, dataDir, url);
-  planAttach(plan, machine, { url, inSettings, dataDir });
+  planAttach(plan, machine, { url, ...hooks, dataDir });
   const entry = { url: `${url}/mcp`, needsToken: await needsToken(machine, url) };
   planClaude(plan, machine, entry, dataDir);
   checkPath(plan, machine);

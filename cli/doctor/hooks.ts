@@ -4,6 +4,7 @@ import { busOf, DEFAULT_TARGET, type Handler, hooksFor, isOurs } from "../servic
 import { shellLine } from "../service/machine.ts";
 import { PLUGIN, pluginFiles, pluginFolder } from "../service/plugin.ts";
 import { programPath } from "../service/program.ts";
+import { readReceipt } from "../service/receipt.ts";
 import { isSameBus } from "./address.ts";
 import { isObject, type Json, namesIn, objectIn, readJson } from "./claude.ts";
 import { broken, type Finding, ok, warning } from "./finding.ts";
@@ -41,13 +42,18 @@ export function sourcesOf(patient: Patient): Source[] {
 }
 
 /** The command that puts our hooks in again as they should be. */
-export function installLine({ bus }: Patient, inSettings = false): string {
+export function installLine(patient: Patient, inSettings = false): string {
+  const { bus } = patient;
   return [
     "event-bus install",
     ...(bus.isOwn ? [] : [`--url ${shellLine(bus.base)}`]),
     ...(inSettings ? ["--hooks"] : []),
+    ...(wantsCommands(patient) ? ["--command-hooks"] : []),
   ].join(" ");
 }
+
+/** What the last installation was told. */
+const wantsCommands = ({ config }: Patient) => readReceipt(config.dataDir).onlyCommands === true;
 
 /** Whether our hooks are there, once, enabled, as this version has them, and lead to the bus. */
 export function examineHooks(patient: Patient): Finding[] {
@@ -128,6 +134,7 @@ function outdated(patient: Patient, { kind, where, hooks }: Source): string | nu
   const target = {
     url: busesIn(hooks)[0] ?? patient.bus.base,
     program: programPath(patient.machine.home),
+    onlyCommands: wantsCommands(patient),
   };
   if (kind === "settings") {
     const wanted = hooksFor(target);

@@ -4,7 +4,7 @@
  */
 import { CliError, EXIT } from "../verb.ts";
 import { lookAt } from "./files.ts";
-import { DEFAULT_TARGET, hooksFor } from "./hooks.ts";
+import { DEFAULT_TARGET } from "./hooks.ts";
 import { type Machine, shellLine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
 import { planPluginIn, planPluginOut, PLUGIN, pluginFolder } from "./plugin.ts";
@@ -21,22 +21,36 @@ import {
 /** A plugin in a folder of the user's skills is listed by this name. */
 const FROM_FOLDER = `${PLUGIN}@skills-dir`;
 
+/** How hooks are put in. */
+export interface HookChoice {
+  /** Into the user's settings, not as a plugin. */
+  readonly inSettings?: boolean;
+  /** Every one as a command. */
+  readonly onlyCommands?: boolean;
+}
+
 /** Plans to put sessions on the bus at `url`. Throws what makes it impossible. */
 export function planAttach(
   plan: Plan,
   machine: Machine,
-  { url, inSettings, dataDir }: { url: string; inSettings: boolean; dataDir: string },
+  { url, inSettings = false, onlyCommands = false, dataDir }: HookChoice & {
+    url: string;
+    dataDir: string;
+  },
 ): void {
   const { claudeDir } = machine;
   const receipt = readReceipt(dataDir);
-  const target = { url, program: programPath(machine.home) };
+  const target = { url, program: programPath(machine.home), ...(onlyCommands && { onlyCommands }) };
   const folder = pluginFolder(claudeDir);
   const file = settingsPath(claudeDir);
   const fromMarket = enabledFromMarket(claudeDir);
+  if (receipt.onlyCommands && !onlyCommands) {
+    plan.note("The hooks were commands and become http again; to keep them: --command-hooks");
+  }
   if (inSettings) {
     if (fromMarket !== undefined) throw enabledTwice(fromMarket, file);
     planPluginOut(plan, { folder, receipt, dataDir });
-    planHooksIn(plan, { file, wanted: hooksFor(target), dataDir });
+    planHooksIn(plan, { file, target, dataDir });
     return;
   }
   if (receipt.settings?.[file] !== undefined || holdsHooks(claudeDir)) {
@@ -45,11 +59,13 @@ export function planAttach(
   if (fromMarket !== undefined) {
     planPluginOut(plan, { folder, receipt, dataDir });
     plan.note(`The plugin ${fromMarket} is enabled in Claude Code and puts sessions on the bus`);
+    const again = `disable it and install again: ${
+      shellLine("claude", "plugin", "disable", fromMarket)
+    }`;
     if (url !== DEFAULT_TARGET.url) {
-      plan.warn(
-        `Its hooks lead to ${DEFAULT_TARGET.url}, not to ${url}; for this bus disable it and ` +
-          `install again: ${shellLine("claude", "plugin", "disable", fromMarket)}`,
-      );
+      plan.warn(`Its hooks lead to ${DEFAULT_TARGET.url}, not to ${url}; for this bus ${again}`);
+    } else if (onlyCommands) {
+      plan.warn(`Its hooks are http; to have commands, ${again}`);
     }
     return;
   }

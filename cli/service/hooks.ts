@@ -7,6 +7,8 @@ export interface HookTarget {
   readonly url: string;
   /** What runs as a command: an absolute path, or a name to be found on PATH. */
   readonly program: string;
+  /** Whether every hook is a command: silent while the bus is away, at the price of a process each. */
+  readonly onlyCommands?: boolean;
 }
 
 /** What the plugin in the repository is made for. */
@@ -73,7 +75,9 @@ export function hooksFor(target: HookTarget): Hooks {
   return Object.fromEntries(
     Object.entries(EVENTS).map(([event, ways]) => [
       event,
-      [{ hooks: ways.map((way) => WAYS[way](target)) }],
+      [{
+        hooks: ways.map((way) => WAYS[target.onlyCommands && way === "post" ? "run" : way](target)),
+      }],
     ]),
   );
 }

@@ -55,6 +55,7 @@ export function planPluginIn(
     const files = Object.fromEntries(
       Object.entries(wanted).map(([name, content]) => [name, fingerprint(content)]),
     );
+    addToReceipt(dataDir, { onlyCommands: target.onlyCommands });
     note(dataDir, folder, { files, ...(made && { made }) });
     writeFolder(folder, wanted);
   }, changes(isForeign || there === null ? {} : there, wanted));

@@ -18,6 +18,8 @@ export interface Receipt {
   readonly service?: { readonly file: string; readonly fingerprint: string };
   /** The address that Claude Code was told, and the one that it had before under our name. */
   readonly mcp?: { readonly url: string; readonly replaced?: string };
+  /** Whether every hook was made a command. */
+  readonly onlyCommands?: boolean | undefined;
   /** By folder: the fingerprints of the plugin's files, and whether its parent was made for it. */
   readonly plugins?: Readonly<
     Record<

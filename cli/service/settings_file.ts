@@ -12,7 +12,7 @@ import {
   removeFile,
   writeWhole,
 } from "./files.ts";
-import type { Hooks } from "./hooks.ts";
+import { hooksFor, type HookTarget } from "./hooks.ts";
 import { JsonText } from "./json_text.ts";
 import type { Plan, Tell } from "./plan.ts";
 import { addToReceipt, readReceipt, type Receipt } from "./receipt.ts";
@@ -95,8 +95,9 @@ function refusal(file: string, reason: string): CliError {
 /** Plans to have `wanted` in the settings file, with a backup of what was there before us. */
 export function planHooksIn(
   plan: Plan,
-  { file, wanted, dataDir }: { file: string; wanted: Hooks; dataDir: string },
+  { file, target, dataDir }: { file: string; target: HookTarget; dataDir: string },
 ): void {
+  const wanted = hooksFor(target);
   const noted = () => readReceipt(dataDir).settings?.[file];
   const now = open(file);
   const after = withHooks(now.text, wanted, noted()?.wasEmpty);
@@ -119,6 +120,7 @@ export function planHooksIn(
       // Read again: Claude Code may have written it while the service started.
       const { path, text, mode, isNew } = open(file);
       const wasEmpty = noted()?.wasEmpty ?? emptyContainers(text);
+      addToReceipt(dataDir, { onlyCommands: target.onlyCommands });
       note(dataDir, file, { ...noted(), wasEmpty, ...(isNew && { made: true }) });
       makeFolder(join(path, ".."), 0o700);
       writeWhole(path, withHooks(text, wanted, wasEmpty).text, mode);

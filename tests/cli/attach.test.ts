@@ -38,8 +38,8 @@ function claudes({ home }: FakeMachine): string[] {
     .filter((line) => !elsewhere.some((place) => line.startsWith(place)));
 }
 
-const install = async (machine: FakeMachine, hooks = false, dryRun = false) =>
-  await told(await planService(machine, machine.source, hooks), dryRun);
+const install = async (machine: FakeMachine, inSettings = false, dryRun = false) =>
+  await told(await planService(machine, machine.source, { inSettings }), dryRun);
 const uninstall = async (machine: FakeMachine) => await told(await planUninstall(machine, false));
 
 const hooksIn = (file: string) => JSON.parse(read(file)).hooks;
@@ -309,6 +309,35 @@ Deno.test("install leaves it to a plugin that is enabled from a marketplace, and
   assert.match((await install(machine)).err, /lead to http:\/\/127\.0\.0\.1:8080, not to .*:9090/);
 });
 
+Deno.test("install --command-hooks makes every hook a command, by plugin or in the settings; a plain one takes that back", async () => {
+  using machine = usedMachine();
+  const before = claudes(machine);
+  const commands = async (inSettings: boolean) =>
+    await told(await planService(machine, machine.source, { inSettings, onlyCommands: true }));
+  const file = join(machine.plugin, "hooks/hooks.json");
+  await install(machine);
+  const plain = claudes(machine);
+
+  await commands(false);
+  assert.equal(
+    read(file),
+    pluginFiles({ ...machine.target, onlyCommands: true })["hooks/hooks.json"],
+  );
+  assert.doesNotMatch(read(file), /"type": "http"/);
+  assert.match((await commands(false)).out, /The plugin .* is up to date/);
+  await commands(true);
+  const wanted = hooksFor({ ...machine.target, onlyCommands: true });
+  assert.deepEqual(hooksIn(machine.settings).UserPromptSubmit, wanted.UserPromptSubmit);
+  assert.match((await commands(true)).out, /The hooks in .* are up to date/);
+
+  assert.match((await install(machine)).out, /become http again; to keep them: --command-hooks/);
+  assert.deepEqual(claudes(machine), plain);
+  assert.doesNotMatch((await install(machine)).out, /http again/);
+  await commands(true);
+  await uninstall(machine);
+  assert.deepEqual(claudes(machine), before);
+});
+
 Deno.test("uninstall leaves what no receipt knows of, and says so", async () => {
   using machine = usedMachine(
     SETTINGS.replace('"event-bus@old": false', '"event-bus@market": true').replace(
@@ -350,8 +379,8 @@ Deno.test("install --url leads the hooks to that bus with the token by its varia
   const before = claudes(machine);
   const url = "http://100.64.0.1:8080";
   const target = { ...machine.target, url };
-  const client = async (hooks: boolean) =>
-    await told(await planClient(machine, machine.source, url, "hidden", hooks));
+  const client = async (inSettings: boolean) =>
+    await told(await planClient(machine, machine.source, url, "hidden", { inSettings }));
   const { out } = await client(false);
   assert.match(out, /export EVENT_BUS_TOKEN=/);
   const file = join(machine.plugin, "hooks/hooks.json");

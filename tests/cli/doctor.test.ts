@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { planService } from "../../cli/install.ts";
 import { type Finding, findingsText, verdictOf } from "../../cli/doctor/finding.ts";
 import { cli } from "../helpers/cli.ts";
-import { faultsOf, noPlugin, service } from "../helpers/faults.ts";
+import { faultsOf, hooksIn, noPlugin, service, SETTINGS } from "../helpers/faults.ts";
 import { tempHome } from "../helpers/home.ts";
 import { told } from "../helpers/mac.ts";
 import { healthy } from "../helpers/patient.ts";
@@ -36,11 +36,25 @@ Deno.test("examine: on Linux, too, a service that will not start again is found"
 
 Deno.test("examine: after an installation, by plugin or by hooks, its part is well", async () => {
   for (const inSettings of [false, true]) {
-    using sick = healthy();
-    noPlugin(sick);
-    await told(await planService(sick.machine, sick.machine.source, inSettings));
-    assert.equal(faultsOf(await sick.examine()), "", `${inSettings}`);
+    for (const onlyCommands of [false, true]) {
+      using sick = healthy();
+      noPlugin(sick);
+      const hooks = { inSettings, onlyCommands };
+      await told(await planService(sick.machine, sick.machine.source, hooks));
+      assert.equal(faultsOf(await sick.examine()), "", JSON.stringify(hooks));
+    }
   }
+});
+
+Deno.test("examine: what was installed with --command-hooks is put right with --command-hooks", async () => {
+  using sick = healthy();
+  noPlugin(sick);
+  const hooks = { inSettings: true, onlyCommands: true };
+  await told(await planService(sick.machine, sick.machine.source, hooks));
+  hooksIn(SETTINGS)(sick);
+  const hit = (await sick.examine()).find(({ check }) => check === "hooks");
+  assert.match(hit?.found ?? "", /not as this version has it/);
+  assert.equal(hit?.fix, "event-bus install --hooks --command-hooks");
 });
 
 Deno.test("examine: a look that fails is a finding, and the others go on", async () => {
