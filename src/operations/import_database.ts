@@ -7,7 +7,7 @@ import { tip } from "../store/events.ts";
 import { withCopyOf } from "../store/foreign.ts";
 import { logName } from "../store/meta.ts";
 import { eventsToMove, type MovedPage, sessionsToMove } from "../store/moving.ts";
-import type { Store } from "../store/open.ts";
+import type { Queries } from "../store/open.ts";
 import { checkAbsolute, filePath } from "./backup.ts";
 import { importedOutput, MAX_IMPORT_LINES } from "./import_events.ts";
 import { operation, SETS } from "./operation.ts";
@@ -34,11 +34,11 @@ export const importDatabase = operation({
   async run(bus, { path }, { caller }) {
     checkMayOperate("import", caller);
     checkAbsolute("import", path);
-    return await withCopyOf(path, bus.store.path, (source) => importAll(bus, source, caller));
+    return await withCopyOf(path, bus.store.path, (log) => importAll(bus, log, caller));
   },
 });
 
-async function importAll(bus: Bus, source: Store, caller: Caller) {
+async function importAll(bus: Bus, source: Queries, caller: Caller) {
   const log = logName(source);
   const bounds = { through: tip(source), since: -Infinity };
   if (bounds.through > MAX_EVENT_ID) {
@@ -48,12 +48,12 @@ async function importAll(bus: Bus, source: Store, caller: Caller) {
     );
   }
   const events = await each(
-    (after) => eventsToMove(source, { ...PART, after }, bounds),
-    (items) => inBatch(bus, caller, (call) => importEvents(bus, log, items, call)),
+    (after) => log.events({ ...PART, after }),
+    (items) => inBatch(bus, caller, (call) => importEvents(bus, log.name, items, call)),
   );
   const sessions = await each(
-    (after) => sessionsToMove(source, { ...PART, after }),
-    (items) => inBatch(bus, caller, (call) => importSessions(bus, log, items, call)),
+    (after) => log.sessions({ ...PART, after }),
+    (items) => inBatch(bus, caller, (call) => importSessions(bus, log.name, items, call)),
   );
   return {
     ...events,
@@ -67,12 +67,12 @@ function inBatch<T>(bus: Bus, caller: Caller, write: (call: ReturnType<typeof ca
 }
 
 async function each<T>(
-  page: (after: string) => MovedPage<T>,
+  page: (after: string) => Promise<MovedPage<T>>,
   take: (items: readonly T[]) => Promise<{ imported: number; known: number }>,
 ) {
   const sum = { imported: 0, known: 0 };
   for (let after: string | null = ""; after !== null;) {
-    const { items, next }: MovedPage<T> = page(after);
+    const { items, next }: MovedPage<T> = await page(after);
     const { imported, known } = await take(items);
     sum.imported += imported;
     sum.known += known;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MAX_EVENT_ID } from "../../src/event.ts";
 import { tip } from "../../src/store/events.ts";
+import { withCopyOf } from "../../src/store/foreign.ts";
 import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "../../src/store/migrations/0002_delivery.sql" with { type: "text" };
 import hooks_0003 from "../../src/store/migrations/0003_hooks.sql" with { type: "text" };
@@ -520,6 +521,22 @@ Deno.test("import_database: what was carried over at the start is known when its
   });
   assert.deepEqual([imported, sessions_imported], [0, 0]);
   assert.ok(known > 0);
+});
+
+Deno.test("import_database: others have their turn while the copy is made", async () => {
+  using home = tempHome();
+  const path = join(home.path, "old.db");
+  const db = createOriginal(path, 5);
+  fillOriginal(db, 5);
+  db.close();
+  let isCopied = false;
+  const copying = withCopyOf(path, ":memory:", (source) => {
+    isCopied = true;
+    return Promise.resolve(tip(source));
+  });
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(isCopied, false);
+  assert.ok(await copying > 0);
 });
 
 Deno.test("import_database: refuses what is no database of a bus, is not there, or is its own", async () => {
