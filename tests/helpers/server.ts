@@ -32,6 +32,7 @@ export function testApp(
   rules: Partial<GuardRules> = {},
   bus = testBus(),
   streamLimits?: StreamLimits,
+  bodyMs?: number,
 ): TestApp {
   const mcp = createMcpDoor(bus, OPERATIONS, "0.0.0");
   const app = createApp({
@@ -42,6 +43,7 @@ export function testApp(
     mcp: mcp.fetch,
     health: () => ({ status: "ok", service: "event-bus" }),
     streamLimits,
+    bodyMs,
   });
   const fetch: TestApp["fetch"] = async (path, init, peer = "127.0.0.1") =>
     await app.fetch(new Request(new URL(path, "http://127.0.0.1:8080"), init), { peer });
