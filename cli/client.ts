@@ -155,11 +155,15 @@ export function createClient(
   async function* pieces(body: ReadableStream<Uint8Array>, watch: Watch): Pieces {
     const decoder = new TextDecoder();
     const reader = body.getReader();
+    // Once the engine has tidied up the response, the runtime forgets that its signal ends the body, too.
+    const giveUp = () => void reader.cancel().catch(() => {});
+    watch.signal.addEventListener("abort", giveUp, { once: true });
     try {
       for (;;) {
         watch.expect(silenceMs);
         const { done, value } = await reader.read();
         watch.rest();
+        if (watch.signal.aborted) throw watch.signal.reason;
         if (done) return;
         yield decoder.decode(value, { stream: true });
       }
