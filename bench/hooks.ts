@@ -103,9 +103,9 @@ export async function compareHooks(report: Report, world: World, sizes: HookRoun
   line("a batch of tools, a message to show", "batchTold", "", 5);
   line("the original's way: python3, urllib", "urllib", "there is no python3");
   line("the original's way: python3, requests", "requests", "no python3 here has it");
-  for (const  of of["urllib", "requests"]) {
-    const name = `  a prompt, how much faster than ${of}`;
-    const [theirs, ours] = [measured[of], measured.prompt];
+  for (const other of ["urllib", "requests"]) {
+    const name = `  a prompt, how much faster than ${other}`;
+    const [theirs, ours] = [measured[other], measured.prompt];
     if (theirs === undefined) report.absent(name, "it needs that");
     else if (ours === undefined || "failure" in theirs || "failure" in ours) {
       report.failed(name, "it needs both");

@@ -82,6 +82,12 @@ const PLAINER: readonly [RegExp, string][] = [
   ],
 ];
 
+/**
+ * What is being read. The runtime lets the body of a response go on when its signal aborts after the
+ * response itself was collected as garbage: then a silent bus would be waited for, for ever.
+ */
+const kept = new Set<Response>();
+
 /** A stream shows every 15 seconds that it lives; after three of them it is lost. */
 const SILENCE_MS = 45_000;
 
@@ -102,19 +108,23 @@ export function createClient(
     { waitMs = 0, path: way = "cli" }: Asking = {},
   ): Promise<{ status: number; body: unknown }> {
     const signal = AbortSignal.timeout(timeoutMs + waitMs);
+    let response: Response | null = null;
     let status: number;
     let text: string;
     try {
-      const response = await fetch(base + path, {
+      response = await fetch(base + path, {
         ...init,
         headers: { ...headers, "Event-Bus-Path": way },
         signal,
         redirect: "error",
       });
+      kept.add(response);
       status = response.status;
       text = await response.text();
     } catch (failure) {
       throw unreachable(failure, timeoutMs + waitMs);
+    } finally {
+      if (response !== null) kept.delete(response);
     }
     return { status, body: parsed(status, text) };
   }
@@ -159,14 +169,23 @@ export function createClient(
     );
   }
 
-  async function* pieces(body: ReadableStream<Uint8Array>, watch: Watch): Pieces {
+  async function* pieces(
+    response: Response,
+    body: ReadableStream<Uint8Array>,
+    watch: Watch,
+  ): Pieces {
+    kept.add(response);
     const decoder = new TextDecoder();
     const reader = body.getReader();
+    // Once the engine has tidied up the response, the runtime forgets that its signal ends the body, too.
+    const giveUp = () => void reader.cancel().catch(() => {});
+    watch.signal.addEventListener("abort", giveUp, { once: true });
     try {
       for (;;) {
         watch.expect(silenceMs);
         const { done, value } = await reader.read();
         watch.rest();
+        if (watch.signal.aborted) throw watch.signal.reason;
         if (done) return;
         yield decoder.decode(value, { stream: true });
       }
@@ -175,6 +194,7 @@ export function createClient(
     } finally {
       // A connection that broke has nothing left to be given up.
       await reader.cancel().catch(() => {});
+      kept.delete(response);
       watch.end();
     }
   }
@@ -203,7 +223,7 @@ export function createClient(
         });
         const type = response.headers.get("content-type") ?? "";
         if (response.ok && response.body !== null && type.startsWith("text/event-stream")) {
-          return pieces(response.body, watch);
+          return pieces(response, response.body, watch);
         }
         const text = await response.text();
         refused(response.status, parsed(response.status, text));

@@ -4,6 +4,8 @@ import type { SessionProcess } from "./session.ts";
 
 /** Starts change only with their process: asking the system again within this time tells nothing new. */
 const FRESH_MS = 60_000;
+/** More processes than have sessions at one time. */
+const MAX_STARTS = 1000;
 
 const starts = new Map<number, { start: string | null; at: number }>();
 
@@ -25,12 +27,11 @@ export function isAlive({ pid, start }: SessionProcess): boolean {
 }
 
 function recentStart(pid: number): string | null {
-  // Reading a file costs nothing; on macOS it takes a program.
-  if (Deno.build.os === "linux") return startOf(pid);
   const known = starts.get(pid);
   if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.start;
   const start = startOf(pid);
   starts.set(pid, { start, at: Date.now() });
+  if (starts.size > MAX_STARTS) starts.delete(starts.keys().next().value ?? 0);
   return start;
 }
 
@@ -39,37 +40,32 @@ function recentStart(pid: number): string | null {
  * number; null when it cannot be read. On Linux it also says in whose numbering it is counted.
  */
 export function startOf(pid: number): string | null {
+  if (Deno.build.os !== "linux") return said("ps", "-o", "lstart=", "-p", String(pid));
+  const stat = said("cat", `/proc/${pid}/stat`);
+  // Field 22; the name before it may hold spaces and parentheses.
+  const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return ticks === undefined ? null : `${ticks}@${numbering()}`;
+}
+
+let ours: string | null = null;
+
+/** Containers count their processes anew, under the name of the same machine if they like. */
+function numbering(): string {
+  return ours ??= said("readlink", "/proc/self/ns/pid") ?? "";
+}
+
+/** Whether a start was read where processes have other numbers: nothing can be said of it here. */
+const isElsewhere = (start: string): boolean =>
+  start.includes("@") && !start.endsWith(`@${numbering()}`);
+
+/** What a program prints; null when it fails. The runtime itself may not read these files. */
+function said(program: string, ...args: string[]): string | null {
   try {
-    return Deno.build.os === "linux" ? `${ticksOf(pid)}@${numbering()}` : spokenStart(pid);
+    const { code, stdout } = new Deno.Command(program, { args, stdin: "null", stderr: "null" })
+      .outputSync();
+    const text = new TextDecoder().decode(stdout).trim();
+    return code === 0 && text !== "" ? text : null;
   } catch {
     return null;
   }
-}
-
-/** Field 22 of its stat; the name before it may hold spaces and parentheses. */
-function ticksOf(pid: number): string {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-}
-
-/** Containers count their processes anew, under the name of the same machine if they like. */
-const numbering = (): string => Deno.readLinkSync("/proc/self/ns/pid");
-
-/** Whether a start was read where processes have other numbers: nothing can be said of it here. */
-function isElsewhere(start: string): boolean {
-  try {
-    return start.includes("@") && !start.endsWith(`@${numbering()}`);
-  } catch {
-    return true;
-  }
-}
-
-function spokenStart(pid: number): string | null {
-  const { code, stdout } = new Deno.Command("ps", {
-    args: ["-o", "lstart=", "-p", String(pid)],
-    stdin: "null",
-    stderr: "null",
-  }).outputSync();
-  const text = new TextDecoder().decode(stdout).trim();
-  return code === 0 && text !== "" ? text : null;
 }

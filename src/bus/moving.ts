@@ -3,7 +3,8 @@
  * history here and no news, unless this log goes on that one.
  */
 import type { Bus, Call } from "../bus.ts";
-import { ANONYMOUS } from "../event.ts";
+import { BusError } from "../errors.ts";
+import { ANONYMOUS, MAX_EVENT_ID } from "../event.ts";
 import { freshDisplayId } from "../session.ts";
 import { tip } from "../store/events.ts";
 import { logName, movedFrom, setImportedThrough, setMoved } from "../store/meta.ts";
@@ -43,6 +44,12 @@ export function importEvents(
   let imported = 0;
   const moves = (tip(store) === 0 || movedFrom(store) === log) && !isFollowed(store);
   for (const event of events) {
+    if (event.id > MAX_EVENT_ID) {
+      throw new BusError(
+        "conflict",
+        `Cannot import event ${event.id}: ids are at most ${MAX_EVENT_ID}`,
+      );
+    }
     const origin = event.origin ?? log;
     const origin_id = event.origin_id ?? event.id;
     if (isKnown(store, event, origin, origin_id)) continue;

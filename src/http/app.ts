@@ -1,7 +1,6 @@
 /** The doors over HTTP: the whole route table, and how a refusal looks. */
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { getPathNoStrict } from "hono/utils/url";
 import type { Bus, Caller } from "../bus.ts";
 import type { HookDoor } from "../hooks/door.ts";
@@ -12,7 +11,7 @@ import { metrics } from "../operations/metrics.ts";
 import type { Operation } from "../operations/operation.ts";
 import { perform } from "../operations/perform.ts";
 import { createGuard, type GuardRules } from "./guard.ts";
-import { MAX_BODY_BYTES } from "./limits.ts";
+import { BODY_MS, MAX_BODY_BYTES } from "./limits.ts";
 import { openApi } from "./openapi.ts";
 import { createStreams, type StreamLimits } from "./stream.ts";
 
@@ -31,6 +30,8 @@ export interface Parts {
   readonly health: () => Health | Promise<Health>;
   /** Other limits of streams than the usual, in tests. */
   readonly streamLimits?: StreamLimits | undefined;
+  /** Another patience with bodies than the usual, in tests. */
+  readonly bodyMs?: number | undefined;
 }
 
 export interface Health {
@@ -44,7 +45,7 @@ export interface Peer {
   peer: string;
 }
 
-type Door = { Bindings: Peer; Variables: { caller: Caller } };
+type Door = { Bindings: Peer; Variables: { caller: Caller; bodyMs: number } };
 
 const STATUS = {
   invalid_argument: 400,
@@ -84,15 +85,11 @@ export function createApp(parts: Parts): Hono<Door> {
   const refuse = (c: Context<Door>, failure: unknown) => {
     const { code, answer } = refusal(c, failure);
     bus.metrics.refused(doorOf(c.req.path), code);
-    return answer;
+    // A hook holds whatever its session read or was given; that this is much is no failure that its
+    // user should be shown. What it would have been told, the next one is.
+    const isLargeHook = code === "too_large" && c.req.path === "/hooks/claude-code";
+    return isLargeHook ? c.body(null, 204) : answer;
   };
-
-  /**
-   * A hook holds whatever its session read or was given; that this is much is no failure that its user
-   * should be shown. What it would have been told, the next one is.
-   */
-  const refuseSize = (c: Context<Door>) =>
-    c.req.path === "/hooks/claude-code" ? c.body(null, 204) : refuse(c, tooLarge());
 
   app.onError((thrown, c) => refuse(c, thrown));
   app.notFound((c) =>
@@ -104,17 +101,13 @@ export function createApp(parts: Parts): Hono<Door> {
       ),
     )
   );
-  const ofUnknownSize = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: refuseSize,
-  });
   app.use((c, next) => {
     c.set("caller", admitted(guard, c));
-    // A size that was announced holds; looking at the body would cost more than reading it.
+    c.set("bodyMs", parts.bodyMs ?? BODY_MS);
     const { headers } = c.req.raw;
-    const length = headers.get("content-length");
-    if (length === null || headers.has("transfer-encoding")) return ofUnknownSize(c, next);
-    return Number(length) > MAX_BODY_BYTES ? Promise.resolve(refuseSize(c)) : next();
+    if (!/^(identity)?$/i.test(headers.get("content-encoding") ?? "")) throw compressed();
+    if (Number(headers.get("content-length")) > MAX_BODY_BYTES) throw tooLarge();
+    return next();
   });
 
   app.get("/health", async (c) => {
@@ -262,11 +255,43 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The body as text; bytes that are not UTF-8 are refused, not silently replaced. */
 async function text(c: Context): Promise<string> {
-  const bytes = await c.req.arrayBuffer();
+  const bytes = await inTime(bytesOf(c.req.raw), c.get("bodyMs"));
   try {
     return decoder.decode(bytes);
   } catch {
     throw new BusError("invalid_argument", "Cannot read the body: it is not UTF-8 text");
+  }
+}
+
+/** A size that was announced holds; else the bytes are counted as they come. */
+async function bytesOf(request: Request): Promise<ArrayBuffer> {
+  const { headers } = request;
+  const isAnnounced = headers.has("content-length") && !headers.has("transfer-encoding");
+  if (isAnnounced || request.body === null) return await request.arrayBuffer();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return await new Blob(chunks).arrayBuffer();
+}
+
+/** What a body holds, when all of it comes in time. */
+async function inTime<T>(body: Promise<T>, ms: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () =>
+      late.reject(
+        new BusError("unavailable", `Cannot read the body: it did not come within ${ms} ms`),
+      ),
+    ms,
+  );
+  try {
+    return await Promise.race([body, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -276,6 +301,11 @@ const CUT = [Deno.errors.BadResource, Deno.errors.Http];
 /** Its sender left or sent nonsense, or the server was told to stop meanwhile. */
 function bodyCut(): BusError {
   return new BusError("unavailable", "Cannot read the body: the connection or server is closing");
+}
+
+/** Unpacked, a small body may be of any size; and nobody needs it for a message. */
+function compressed(): BusError {
+  return new BusError("unsupported_media_type", "Cannot read a compressed body: send it as it is");
 }
 
 function tooLarge(): BusError {

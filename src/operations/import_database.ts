@@ -1,13 +1,8 @@
 import { z } from "zod";
 import type { Bus, Caller } from "../bus.ts";
 import { importEvents, importSessions } from "../bus/moving.ts";
-import { BusError } from "../errors.ts";
-import { MAX_EVENT_ID } from "../event.ts";
-import { tip } from "../store/events.ts";
-import { withCopyOf } from "../store/foreign.ts";
-import { logName } from "../store/meta.ts";
-import { eventsToMove, type MovedPage, sessionsToMove } from "../store/moving.ts";
-import type { Queries } from "../store/open.ts";
+import { type ForeignLog, withCopyOf } from "../store/foreign.ts";
+import type { MovedPage } from "../store/moving.ts";
 import { checkAbsolute, filePath } from "./backup.ts";
 import { importedOutput, MAX_IMPORT_LINES } from "./import_events.ts";
 import { operation, SETS } from "./operation.ts";
@@ -38,15 +33,7 @@ export const importDatabase = operation({
   },
 });
 
-async function importAll(bus: Bus, source: Queries, caller: Caller) {
-  const log = logName(source);
-  const bounds = { through: tip(source), since: -Infinity };
-  if (bounds.through > MAX_EVENT_ID) {
-    throw new BusError(
-      "conflict",
-      `Cannot import event ${bounds.through}: ids are at most ${MAX_EVENT_ID}`,
-    );
-  }
+async function importAll(bus: Bus, log: ForeignLog, caller: Caller) {
   const events = await each(
     (after) => log.events({ ...PART, after }),
     (items) => inBatch(bus, caller, (call) => importEvents(bus, log.name, items, call)),

@@ -1,7 +1,7 @@
 /** Queries of the log. Every one that runs per call walks an index and stops at a bound. */
 import { type Event, levelRank, type NewEvent, SIGNAL_LEVELS } from "../event.ts";
 import type { EventFilter, Shown, Urgency } from "../filter.ts";
-import type { Queries, Store } from "./open.ts";
+import type { Store } from "./open.ts";
 
 export interface Page {
   events: Event[];
@@ -65,7 +65,7 @@ export function findDuplicate(
 }
 
 /** The newest id ever given out, 0 in an empty log; stays when the event itself is gone. */
-export function tip(store: Queries): number {
+export function tip(store: Store): number {
   const row = store.sql("SELECT seq FROM sqlite_sequence WHERE name = 'event'").get() as
     | { seq: number }
     | undefined;

@@ -59,12 +59,8 @@ function isSame(path: string, own: string): boolean {
   }
 }
 
-function refusal(
-  path: string,
-  failure: Error,
-  { copy, isAbsent = false }: { copy?: string; isAbsent?: boolean | undefined } = {},
-): BusError {
-  const { message } = failure;
+function refusal(path: string, failure: unknown, copy?: string): BusError {
+  const message = failure instanceof Error ? failure.message : String(failure);
   // It must not speak of a copy that is gone by then.
   const detail = isLocked(failure)
     ? "it is in use; stop the program that writes to it"
@@ -72,6 +68,6 @@ function refusal(
       /; name another with --db$/,
       "",
     );
-  const code = isAbsent ? "not_found" : "conflict";
+  const code = failure instanceof Deno.errors.NotFound ? "not_found" : "conflict";
   return new BusError(code, `Cannot import the database ${quoted(path, 500)}: ${detail}`);
 }

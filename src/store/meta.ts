@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { tip } from "./events.ts";
-import type { Queries, Store } from "./open.ts";
+import type { Store } from "./open.ts";
 
 /**
  * - `log`: the name of this log, by which others recognise its events.
@@ -13,7 +13,7 @@ import type { Queries, Store } from "./open.ts";
  */
 type Fact = "log" | "moved_from" | "moved_through" | "imported_through" | "pruned_through";
 
-function fact(store: Queries, name: Fact): string | null {
+function fact(store: Store, name: Fact): string | null {
   const row = store.sql("SELECT value FROM meta WHERE name = ?").get(name);
   return (row as { value: string } | undefined)?.value ?? null;
 }
@@ -24,7 +24,7 @@ function setFact(store: Store, name: Fact, value: string): void {
 }
 
 /** The name of a log: it stays with its copies and backups. */
-export function logName(store: Queries): string {
+export function logName(store: Store): string {
   return fact(store, "log") ?? "";
 }
 

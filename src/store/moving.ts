@@ -2,7 +2,7 @@
 import { type Event, levelRank } from "../event.ts";
 import type { Session } from "../session.ts";
 import { eventOf, type EventRow } from "./events.ts";
-import type { Queries, Store } from "./open.ts";
+import type { Store } from "./open.ts";
 import { type Consumer, consumersOf, type Position } from "./positions.ts";
 
 /** The log that an event came from, and its id there; both null for one that was published here. */
@@ -57,7 +57,7 @@ export interface Part {
 
 /** Events after an id through another, of a time or later; about `maxBytes`, never fewer than one. */
 export function eventsToMove(
-  store: Queries,
+  store: Store,
   { after, limit, maxBytes }: Part,
   { through, since }: { through: number; since: number },
 ): MovedPage<MovedEvent> {
@@ -81,7 +81,7 @@ export function eventsToMove(
 }
 
 /** Sessions after an id, living and ended. */
-export function sessionsToMove(store: Queries, { after, limit }: Part): MovedPage<MovedSession> {
+export function sessionsToMove(store: Store, { after, limit }: Part): MovedPage<MovedSession> {
   const rows = store.sql(
     `SELECT id, display_id, name, machine, cwd, repo, client_id, registered_at, last_seen, ended_at,
        end_reason, start_id, wake_on, principal FROM session WHERE id > ? ORDER BY id LIMIT ?`,

@@ -63,9 +63,6 @@ export interface Store extends Batches {
   close(): void;
 }
 
-/** What a query needs of a store. */
-export type Queries = Pick<Store, "sql">;
-
 /**
  * The store at `path` (`:memory:` for a test), created if absent. Throws `unavailable` with what to
  * do when the file cannot or must not be used; it is untouched then. Where there is no file yet, the

@@ -1,5 +1,5 @@
 /** How far each consumer has read; the record of its moves is in `deliveries.ts`. */
-import type { Queries, Store } from "./open.ts";
+import type { Store } from "./open.ts";
 
 /** Whose consumer it is: a session's, or without a session a principal's. The other is empty. */
 export interface Consumer {
@@ -59,7 +59,7 @@ export function removeConsumer(store: Store, consumer: Consumer): void {
 }
 
 /** The consumers of a session, or of all principals (`""`). */
-export function consumersOf(store: Queries, sessionId: string): (Consumer & Position)[] {
+export function consumersOf(store: Store, sessionId: string): (Consumer & Position)[] {
   return store.sql(
     `SELECT session_id, principal, consumer AS name, event_id, moved_at, path, span_from,
        span_filter FROM position WHERE session_id = ?`,

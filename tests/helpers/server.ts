@@ -34,6 +34,7 @@ export function testApp(
   bus = testBus(),
   streamLimits?: StreamLimits,
   hooks: Partial<HookParts> = {},
+  bodyMs?: number,
 ): TestApp {
   const mcp = createMcpDoor(bus, OPERATIONS, "0.0.0");
   const app = createApp({
@@ -45,6 +46,7 @@ export function testApp(
     hooks: createHookDoor({ bus, digestChars: 2000, outage: null, ...hooks }),
     health: () => ({ status: "ok", service: "event-bus" }),
     streamLimits,
+    bodyMs,
   });
   const fetch: TestApp["fetch"] = async (path, init, peer = "127.0.0.1") =>
     await app.fetch(new Request(new URL(path, "http://127.0.0.1:8080"), init), { peer });

@@ -73,8 +73,17 @@ function newClient(hints: string[], mode: "legacy" | { pin: string }): Subscribe
     "notifications/resources/updated",
     ({ params }) => void hints.push(params.uri),
   );
+  // Deno forgets to close a stream whose signal aborts when its response was collected before.
+  const kept: Response[] = [];
+  const keeping: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    kept.push(response);
+    return response;
+  };
+  const transport = (url: string) =>
+    new StreamableHTTPClientTransport(new URL(url), { fetch: keeping });
   return {
-    connect: (url) => client.connect(new StreamableHTTPClientTransport(new URL(url))),
+    connect: (url) => client.connect(transport(url)),
     async follow(uri) {
       if (mode === "legacy") {
         await client.subscribeResource({ uri });
@@ -85,7 +94,10 @@ function newClient(hints: string[], mode: "legacy" | { pin: string }): Subscribe
       return () => subscription.close();
     },
     read: (uri) => client.readResource({ uri }),
-    close: () => client.close(),
+    async close() {
+      await client.close();
+      kept.length = 0;
+    },
   };
 }
 

@@ -76,11 +76,19 @@ function goodFor(schema: JsonSchema): fc.Arbitrary<unknown> {
   }
 }
 
+/** Fields in which anything at all would reach beyond the test, or hold it up. */
+const TAMED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  path: fc.constantFrom("", "x", "../x", ":memory:", "/no/such/folder/x", "/dev/null", 1, null, []),
+  wait_seconds: fc.constantFrom(0, -1, 301, 1e9, "0", "soon", null),
+};
+
 const argumentsOf = (schema: JsonSchema): fc.Arbitrary<unknown> => {
   const properties = schema.properties as Record<string, JsonSchema>;
   const required = (schema.required ?? []) as string[];
   const fields = Object.fromEntries(
-    Object.entries(properties).map(([name, property]) => [name, valueFor(property)]),
+    Object.entries(properties).map((
+      [name, property],
+    ) => [name, TAMED[name] ?? valueFor(property)]),
   );
   return fc.record(fields, { requiredKeys: required });
 };
@@ -255,11 +263,36 @@ function withoutAbsent(headers: Record<string, string | undefined>): Record<stri
   );
 }
 
+/** What Claude Code tells a hook, nearly. */
+const hook = fc.record({
+  method: fc.constant("POST"),
+  path: fc.constantFrom("/hooks/claude-code", "/hooks/claude-code/ack"),
+  headers: fc.oneof(fc.constant(JSON_TYPE), oddHeaders.map(withoutAbsent)),
+  body: fc.oneof(
+    rawBody,
+    fc.record({
+      session_id: fc.oneof(fc.constant("fuzz"), text),
+      hook_event_name: fc.oneof(
+        fc.constantFrom("SessionStart", "UserPromptSubmit", "PostToolBatch", "Stop", "SessionEnd"),
+        text,
+      ),
+      cwd: text,
+      prompt: text,
+      source: text,
+      reason: text,
+      tool_input: junk,
+      tool_response: junk,
+      ack: junk,
+    }, { requiredKeys: ["hook_event_name"] }).map((value) => JSON.stringify(value)),
+  ),
+});
+
 /** Any of it: through every door, from nearly right to noise. */
 export const thrown: fc.Arbitrary<Thrown> = fc.oneof(
   { weight: 6, arbitrary: v1 },
   { weight: 5, arbitrary: mcp },
   { weight: 3, arbitrary: raw },
   { weight: 2, arbitrary: published },
+  { weight: 1, arbitrary: hook },
   { weight: 1, arbitrary: elsewhere },
 );
