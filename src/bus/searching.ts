@@ -3,7 +3,7 @@ import type { Bus } from "../bus.ts";
 import { BusError } from "../errors.ts";
 import type { Event, SignalLevel } from "../event.ts";
 import type { Store } from "../store/open.ts";
-import { tip } from "../store/events.ts";
+import { findEvent, tip } from "../store/events.ts";
 import { findWords, indexedThrough } from "../store/search.ts";
 import { resolveChannel } from "./publishing.ts";
 import { MAX_PAGE_BYTES } from "./reading.ts";
@@ -35,24 +35,32 @@ export interface Found {
 }
 
 /** The live events that have all the words, the best first. Looks, and marks nothing. */
-export function search(bus: Bus, wanted: Search, maxBytes = MAX_PAGE_BYTES): Found {
+export async function search(
+  bus: Bus,
+  wanted: Search,
+  maxBytes = MAX_PAGE_BYTES,
+): Promise<Found> {
   const { store } = bus;
   const { event_types, min_level, sender, since, limit } = wanted;
   const channel = wanted.channel === undefined
     ? undefined
     : resolveChannel(store, wanted.channel).channel;
-  const { events, cut } = findWords(store, {
+  // What is published while a thread searches is nobody's miss.
+  const unknown = unknownWords(store);
+  const { ids, cut } = await findWords(store, {
     match: matchOf(wanted.query),
     filter: { channel, event_types, min_level },
     sender,
     since,
     limit: limit + 1,
   });
+  // One may have left the log meanwhile.
+  const events = ids.map((id) => findEvent(store, id)).filter((event) => event !== null);
   const fitting = withinBytes(events.slice(0, limit), maxBytes);
   return {
     events: fitting,
     more: cut || fitting.length < events.length,
-    unknown: unknownWords(store),
+    unknown,
   };
 }
 

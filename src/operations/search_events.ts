@@ -51,14 +51,14 @@ export const searchEvents = operation({
 });
 
 /** A damaged index is no loss: the log has all the words. */
-async function orLearnAnew<T>(bus: Bus, look: () => T): Promise<T> {
+async function orLearnAnew<T>(bus: Bus, look: () => Promise<T>): Promise<T> {
   try {
-    return look();
+    return await look();
   } catch (failure) {
     if (failure instanceof BusError) throw failure;
     log.error("the words of the log are learned anew: {failure}", { failure });
     await bus.store.inBatch(() => forgetWords(bus.store, bus.clock()));
     await learnWords(bus);
-    return look();
+    return await look();
   }
 }

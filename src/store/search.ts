@@ -2,11 +2,11 @@
  * The words of the log. Their index follows the log as a consumer with a position of its own: filled in
  * batches, it costs a thirtieth of what it would cost each publish.
  */
-import type { Event } from "../event.ts";
 import type { EventFilter } from "../filter.ts";
-import { conditionsOf, findEvent, tip } from "./events.ts";
+import { conditionsOf, tip } from "./events.ts";
 import type { Store } from "./open.ts";
 import { type Consumer, findPosition, setPosition } from "./positions.ts";
+import { startThread } from "./thread.ts";
 
 /** Whose position says how far the words are known; no principal's name begins with a colon. */
 export const INDEXER: Consumer = { session_id: "", principal: ":search", name: "words" };
@@ -20,6 +20,12 @@ const MAX_INDEXED_BYTES = 1024 * 1024;
  * that match is not looked at.
  */
 export const MAX_MATCHES = 5000;
+
+/**
+ * From so many events on a thread searches, for everybody else would wait: to rank a common word
+ * means to count all that have it. Up to here it takes some milliseconds.
+ */
+export const MANY_EVENTS = 20_000;
 
 /** Nothing is handed over on the way. */
 const UNMOVED = { path: null, span_from: null, span_filter: null };
@@ -100,8 +106,39 @@ export interface Sought {
 /** The weight of a hit in the title, the type, the tags and the payload. */
 const WEIGHTS = "4.0, 2.0, 2.0, 1.0";
 
-/** The best matches first; `cut` tells that older ones were not looked at. */
-export function findWords(store: Store, sought: Sought): { events: Event[]; cut: boolean } {
+/** The ids of the best matches first; `cut` tells that older ones were not looked at. */
+export interface Matches {
+  readonly ids: readonly number[];
+  readonly cut: boolean;
+}
+
+/** The search that a store's thread is at; one thread is enough for everybody. */
+const underWay = new WeakMap<Store, Promise<unknown>>();
+
+/** Finds what matches, and holds nobody up meanwhile, however large the log is. */
+export async function findWords(store: Store, sought: Sought): Promise<Matches> {
+  if (store.path === ":memory:" || indexedThrough(store) < MANY_EVENTS) {
+    return bestMatches(store.sql, sought);
+  }
+  const before = underWay.get(store);
+  const finding = inThread(store.path, sought, before);
+  underWay.set(store, finding.catch(() => {}));
+  return await finding;
+}
+
+async function inThread(path: string, sought: Sought, before?: Promise<unknown>): Promise<Matches> {
+  await before;
+  const { url } = await import("./search_thread.ts");
+  const thread = startThread(url);
+  try {
+    return await thread.ask<Matches>("find", path, sought);
+  } finally {
+    thread.end();
+  }
+}
+
+/** What `findWords` finds, at once, by whatever prepares a statement. */
+export function bestMatches(sql: Store["sql"], sought: Sought): Matches {
   const { equal, checked } = conditionsOf(sought.filter);
   const conditions = [
     ...equal.map(([column]) => `+event.${column} = ?`),
@@ -114,7 +151,7 @@ export function findWords(store: Store, sought: Sought): { events: Event[]; cut:
     ...checked.flatMap(([, ...bound]) => bound),
     ...[sought.sender, sought.since].filter((value) => value !== undefined),
   ];
-  const rows = store.sql(
+  const rows = sql(
     `SELECT event.id FROM (
        SELECT rowid AS found, bm25(event_words, ${WEIGHTS}) AS rank FROM event_words
        WHERE event_words MATCH ? ORDER BY rowid DESC LIMIT ${MAX_MATCHES}
@@ -122,12 +159,9 @@ export function findWords(store: Store, sought: Sought): { events: Event[]; cut:
       conditions.join(" AND ")
     } ORDER BY rank, event.id DESC LIMIT ?`,
   ).all(sought.match, ...values, sought.limit);
-  const last = store.sql(
+  const last = sql(
     "SELECT 1 FROM event_words WHERE event_words MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?",
   ).get(sought.match, MAX_MATCHES);
-  return {
-    // Found first, fetched then: what is only looked at is not carried through the sorting.
-    events: rows.map((row) => findEvent(store, (row as { id: number }).id) as Event),
-    cut: last !== undefined,
-  };
+  // Found first, fetched later: what is only looked at is not carried through the sorting.
+  return { ids: rows.map((row) => (row as { id: number }).id), cut: last !== undefined };
 }

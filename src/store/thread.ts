@@ -1,5 +1,5 @@
 /** Threads for what would keep the server from answering: both sides of asking one. */
-import { BusError } from "../errors.ts";
+import { BusError, type ErrorCode } from "../errors.ts";
 
 /** A thread that answers questions by name, one after the other. */
 export interface Thread {
@@ -14,7 +14,14 @@ interface Question {
   readonly args: readonly unknown[];
 }
 
-type Reply = { readonly value: unknown } | { readonly message: string; readonly absent: boolean };
+/** An error's class does not come through. */
+interface Failure {
+  readonly message: string;
+  readonly absent: boolean;
+  readonly code: ErrorCode | null;
+}
+
+type Reply = { readonly value: unknown } | Failure;
 
 // deno-lint-ignore no-explicit-any -- what is asked is typed where it is asked
 export type Answers = Readonly<Record<string, (...args: any[]) => unknown>>;
@@ -51,12 +58,13 @@ export function answerQuestions(answers: Answers): void {
       thread.postMessage({
         message: failure instanceof Error ? failure.message : String(failure),
         absent: failure instanceof Deno.errors.NotFound,
+        code: failure instanceof BusError ? failure.code : null,
       });
     }
   };
 }
 
-/** An error's class does not come through. */
-function failureOf({ message, absent }: { message: string; absent: boolean }): Error {
+function failureOf({ message, absent, code }: Failure): Error {
+  if (code !== null) return new BusError(code, message);
   return absent ? new Deno.errors.NotFound(message) : new Error(message);
 }
