@@ -54,7 +54,8 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
   const { find, query, caller } = asked;
   const kind = WAKING.find((way) => way === query.by) ?? "wake";
   const past = Number(query.past) || 0;
-  const over = timer(Math.min(Number(query.wait) || MAX_WAIT_S, MAX_WAIT_S) * 1000);
+  const seconds = /^[0-9]{1,4}$/.test(query.wait ?? "") ? Number(query.wait) : MAX_WAIT_S;
+  const over = timer(Math.min(seconds, MAX_WAIT_S) * 1000);
   const session = await registered(bus, find, over.signal, caller);
   if (session === null) {
     over.clear();

@@ -77,7 +77,11 @@ export function everythingIn({ bus }: TestApp): string {
 /** A session whose things others would like to have. */
 export async function withVictim(app: TestApp): Promise<void> {
   await app.bus.call("register_session", { name: "victim", client_id: "victim", machine: "m" });
-  await app.bus.call("publish_event", { event_type: "t", payload: "for the victim" });
+  await app.bus.call("publish_event", {
+    event_type: "t",
+    payload: "for the victim",
+    channel: "session:victim",
+  });
 }
 
 /** Sends what a door takes, with these headers on top. */

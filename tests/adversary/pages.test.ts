@@ -154,6 +154,7 @@ Deno.test("the doors that these tests find do work for whoever may use them", as
   await withVictim(app);
   const working = new Set<string>();
   for (const door of doorsOf(app).filter(({ method }) => method === "POST")) {
+    if (door.path.endsWith("/wait")) continue;
     const before = everythingIn(app);
     const answer = await knock(app, door, JSON_TYPE);
     assert.ok(answer.status < 500, `${door.path} ${answer.status}`);

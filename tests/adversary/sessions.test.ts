@@ -79,7 +79,7 @@ Deno.test("hooks in the name of another's session are refused or are another ses
       const event of ["SessionStart", "UserPromptSubmit", "PostToolBatch", "Stop", "SessionEnd"]
     ) {
       const body = JSON.stringify({ session_id: "victim", hook_event_name: event, cwd: "/" });
-      const answer = await app.fetch(path, { method: "POST", headers, body }, FAR);
+      const answer = await app.fetch(`${path}?wait=0`, { method: "POST", headers, body }, FAR);
       assert.ok(answer.status < 500, `${path} ${event} ${answer.status}`);
       assert.doesNotMatch(await answer.text(), /for the victim/);
     }

@@ -23,7 +23,17 @@ const LINES = HOSTILE.join("\n");
 const OBEYED = /[[\p{Cc}\p{Bidi_Control}\u2028\u2029]--\n]/v;
 
 /** Verbs that show nothing of others, or are about services of this machine. */
-const NOT_HERE = ["serve", "install", "uninstall", "restart", "help", "version", "restore"];
+const NOT_HERE = [
+  "serve",
+  "install",
+  "uninstall",
+  "restart",
+  "help",
+  "version",
+  "restore",
+  "hook",
+  "mcp",
+];
 
 /** Command lines that show what is on a bus, by verb. Every verb is here or above. */
 const SHOWING: Readonly<Record<string, string[][]>> = {
@@ -48,6 +58,8 @@ const SHOWING: Readonly<Record<string, string[][]>> = {
   notify: [["--title", ALL, "--message", ALL]],
   webhook: [["list"], ["test", "1"]],
   status: [[]],
+  doctor: [[]],
+  statusline: [[]],
   prune: [["--older-than", "90d", "--dry-run"]],
   backup: [["/no/such/folder/" + ALL.replaceAll("\0", "")]],
   export: [[]],
