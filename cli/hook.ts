@@ -38,10 +38,11 @@ export interface Hook {
 async function pass(hook: Hook, cli: Cli, limitMs: number): Promise<number> {
   const { client, config, out } = cli;
   const isStart = hook.hook_event_name === "SessionStart";
+  const saysWho = isStart || hook.hook_event_name === "SessionEnd";
   const query = new URLSearchParams({
     ack: "later",
     machine: config.machine,
-    ...isStart ? gatherFacts(config) : {},
+    ...saysWho ? gatherFacts(config) : {},
   });
   const limit = AbortSignal.timeout(limitMs);
   const answer = await client.post(`/hooks/claude-code?${query}`, JSON.stringify(hook), limit);

@@ -285,7 +285,9 @@ function surroundings(get: Env): Surroundings {
       sessionId: set("CLAUDE_CODE_SESSION_ID"),
       pid: Number(get("CLAUDE_PID")) || null,
       envFile: set("CLAUDE_ENV_FILE"),
-      isAttended: get("CLAUDE_CODE_SESSION_ATTENDED") !== "0",
+      // Other entrypoints call sessions attended that run to their end alone, and would wait for us.
+      isAttended: get("CLAUDE_CODE_SESSION_ATTENDED") === "1" &&
+        get("CLAUDE_CODE_ENTRYPOINT") === "cli",
       configDir: set("CLAUDE_CONFIG_DIR") ?? join(home, ".claude"),
     },
   });

@@ -81,8 +81,10 @@ export function createLimits(values: LimitValues, clock: () => number): Limits {
   return {
     publish({ session, principal }, bytes) {
       if (session) {
-        spend("session_publishes_per_minute", session, 1);
-        spend("session_bytes_per_minute", session, bytes);
+        // Anybody may name any session: what strangers do in its name is not its own.
+        const own = `${principal} ${session}`;
+        spend("session_publishes_per_minute", own, 1);
+        spend("session_bytes_per_minute", own, bytes);
       }
       spend("principal_publishes_per_minute", principal, 1);
       spend("principal_bytes_per_minute", principal, bytes);
@@ -90,7 +92,7 @@ export function createLimits(values: LimitValues, clock: () => number): Limits {
     enter(what, { session, principal }) {
       const leave = [enter(`principal_${what}`, principal)];
       try {
-        if (session) leave.push(enter(`session_${what}`, session));
+        if (session) leave.push(enter(`session_${what}`, `${principal} ${session}`));
       } catch (refusal) {
         leave.forEach((one) => one());
         throw refusal;

@@ -108,7 +108,7 @@ export function startServer(config: Config): RunningServer {
     hooks: createHookDoor({ bus, digestChars: config.digest_chars, outage: outageOf(store) }),
     health: healthOf(store),
   });
-  serve((request, peer) => app.fetch(request, { peer }));
+  serve((request, peer, completed) => app.fetch(request, { peer, completed }));
   const webhooks = startWebhooks({ bus, giveUpMs: config.webhook_give_up_hours * HOUR_MS });
   const upkeep = startUpkeep(bus, config.retention, SERVER);
   const spool = openSpool(config.dataDir);
@@ -162,7 +162,11 @@ export function startServer(config: Config): RunningServer {
   };
 }
 
-type Handler = (request: Request, peer: string) => Response | Promise<Response>;
+type Handler = (
+  request: Request,
+  peer: string,
+  completed: Promise<void>,
+) => Response | Promise<Response>;
 
 /** Takes the address at once; what answers there is said later, with `serve`. */
 function listen(config: Config, certificate: Certificate | null) {
@@ -172,7 +176,7 @@ function listen(config: Config, certificate: Certificate | null) {
   try {
     const server = Deno.serve(
       { hostname, port, signal: aborted.signal, onListen() {}, ...certificate },
-      (request, { remoteAddr }) => handler(request, remoteAddr.hostname),
+      (request, { remoteAddr, completed }) => handler(request, remoteAddr.hostname, completed),
     );
     const serve = (answer: Handler) => void (handler = answer);
     return { server, serve, abort: () => aborted.abort() };

@@ -6,11 +6,17 @@ import { startOf } from "../../src/process.ts";
 /** The facts of this process's session, as the query of a hook. */
 export function gatherFacts({ env }: Config): Record<string, string> {
   const checkout = checkoutOf(env.cwd);
-  const { pid } = env.claude;
-  const start = pid === null ? null : startOf(pid);
   return {
     ...checkout === null ? {} : { root: checkout.root, repo: checkout.repo },
     ...checkout?.branch ? { branch: checkout.branch } : {},
+    ...processFacts(env.claude.pid),
+  };
+}
+
+/** Which process a session runs in, as the query of a hook. */
+export function processFacts(pid: number | null): Record<string, string> {
+  const start = pid === null ? null : startOf(pid);
+  return {
     ...pid === null ? {} : { pid: String(pid) },
     ...start === null ? {} : { pid_start: start },
   };

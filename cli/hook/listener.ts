@@ -5,6 +5,7 @@
 import { read } from "node:fs";
 import type { Hook } from "../hook.ts";
 import { type Cli, EXIT } from "../verb.ts";
+import { processFacts } from "./facts.ts";
 import { nextSummons, tell } from "./summons.ts";
 
 /** The exit code with which a hook wakes its session; what it wrote to standard error is shown. */
@@ -17,11 +18,13 @@ export async function listen({ session_id, cwd }: Hook, cli: Cli): Promise<numbe
   if (!config.env.claude.isAttended) return EXIT.done;
   const hook = (event: object) => JSON.stringify({ session_id, cwd, ...event });
   const body = hook({ hook_event_name: "Stop" });
-  const summons = await nextSummons(cli, { by: "wake", body, signal: sessionGone() });
+  const facts = processFacts(config.env.claude.pid);
+  const summons = await nextSummons(cli, { by: "wake", facts, body, signal: sessionGone() });
   if (summons === null) {
     // The server of this machine would find out by itself, but not at once, and no other could.
     const ended = hook({ hook_event_name: "SessionEnd", reason: "process_gone" });
-    await tell(cli, `/hooks/claude-code?machine=${encodeURIComponent(config.machine)}`, ended);
+    const query = new URLSearchParams({ machine: config.machine, ...facts });
+    await tell(cli, `/hooks/claude-code?${query}`, ended);
     return EXIT.done;
   }
   if (summons.kind === "leave") return EXIT.done;

@@ -71,6 +71,11 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     (process !== null && registration.goesOn
       ? sessionsOfProcess(store, machine, process, principal)[0] ?? null
       : null);
+  // The process of a session that had ended is not the one that brings it back.
+  const before = known === null || known.ended_at !== null || known.pid === null
+    ? null
+    : { pid: known.pid, start: known.pid_start };
+  const runs = process ?? before;
   const cwd = registration.cwd ?? known?.cwd ?? (call.caller.local ? bus.cwd : "");
   const where = {
     name: registration.name,
@@ -78,8 +83,8 @@ export function register(bus: Bus, registration: Registration, call: Call): Regi
     repo: registration.repo ?? (cwd === known?.cwd ? known.repo : repoOf(cwd)),
     client_id: clientId,
     last_seen: call.now,
-    pid: process?.pid ?? known?.pid ?? null,
-    pid_start: process === null ? known?.pid_start ?? null : process.start,
+    pid: runs?.pid ?? null,
+    pid_start: runs?.start ?? null,
     // One from before anybody's name was kept is from now on whoever's brings it back.
     principal,
   };

@@ -13,6 +13,8 @@ export interface Absences {
   note(sessionId: string, absence: Absence): void;
   /** Whether a session has not been told of an absence yet. */
   isUntold(session: Session): boolean;
+  /** A session that has ended need not be told. */
+  forget(sessionId: string): void;
   /** What to tell a session: a line, or none. It counts as told once the call is durable. */
   tell(session: Session, call: Call): string[];
 }
@@ -34,7 +36,12 @@ export function createAbsences(outage: Absence | null): Absences {
 
   return {
     note(sessionId, absence) {
-      if (absence.to - absence.from >= MIN_MS) found.set(sessionId, absence);
+      const isTold = told.has(sessionId) && everybodys !== null && absence.from <= everybodys.to;
+      if (absence.to - absence.from >= MIN_MS && !isTold) found.set(sessionId, absence);
+    },
+    forget(sessionId) {
+      found.delete(sessionId);
+      told.delete(sessionId);
     },
     isUntold: (session) => untold(session) !== null,
     tell(session, call) {

@@ -9,8 +9,8 @@ import type { Path } from "../delivery.ts";
 const WAIT_MS = 250;
 /** What is pushed into a channel is acknowledged by the turn that it begins, if it does. */
 const CHANNEL_WAIT_MS = 700;
-/** Claims that nobody ever settles are forgotten, the oldest first. */
-const MAX_CLAIMS = 10_000;
+/** Claims of one session that nobody ever settles are forgotten, the oldest first. */
+const MAX_CLAIMS = 20;
 
 export interface Claim {
   readonly sessionId: string;
@@ -29,8 +29,8 @@ export interface Settling extends Claim {
 export interface Claims {
   /** Whether nothing is on its way to a session, or was for too long. */
   isFree(sessionId: string): boolean;
-  /** Resolves when a session was free. Look again before claiming: others waited too. */
-  free(sessionId: string): Promise<void>;
+  /** Resolves when a session was free, or after a time. Look again before claiming: others waited too. */
+  free(sessionId: string, atMostMs?: number): Promise<void>;
   /** Whether what was last pushed into a session's channel was never seen: the client drops it. */
   isDoubtful(sessionId: string, path: Path): boolean;
   /** Notes that something is on its way; the answer is the name of the claim. */
@@ -51,12 +51,22 @@ export function createClaims(uuid: () => string): Claims {
   return {
     isDoubtful,
     isFree: (sessionId) => !onTheirWay.has(sessionId),
-    async free(sessionId) {
-      // Another claim may be opened by whoever waited just as long.
-      for (;;) {
-        const [first] = onTheirWay.get(sessionId) ?? [];
-        if (first === undefined) return;
-        await first;
+    async free(sessionId, atMostMs) {
+      const enough = Promise.withResolvers<void>();
+      let isEnough = false;
+      const timer = atMostMs === undefined ? undefined : setTimeout(() => {
+        isEnough = true;
+        enough.resolve();
+      }, atMostMs);
+      try {
+        // Another claim may be opened by whoever waited just as long.
+        while (!isEnough) {
+          const [first] = onTheirWay.get(sessionId) ?? [];
+          if (first === undefined) return;
+          await Promise.race([first, enough.promise]);
+        }
+      } finally {
+        clearTimeout(timer);
       }
     },
     open(claim) {
@@ -84,10 +94,8 @@ export function createClaims(uuid: () => string): Claims {
         (onTheirWay.get(claim.sessionId) ?? new Set()).add(promise),
       );
       claims.set(id, { ...claim, end });
-      for (const oldest of claims.keys()) {
-        if (claims.size <= MAX_CLAIMS) break;
-        claims.delete(oldest);
-      }
+      const unsettled = [...claims].filter(([, { sessionId }]) => sessionId === claim.sessionId);
+      for (const [oldest] of unsettled.slice(0, -MAX_CLAIMS)) claims.delete(oldest);
       return id;
     },
     settle(id) {

@@ -18,8 +18,8 @@ import { BusError } from "../errors.ts";
 import { checkScope } from "../operations/access.ts";
 import { audit } from "../operations/audit.ts";
 import { callBy, readingCall } from "../operations/perform.ts";
-import { repoOf, type Session } from "../session.ts";
-import { setPrompted } from "../store/sessions.ts";
+import { checkPrintable, repoOf, type Session } from "../session.ts";
+import { setMachine, setProcess, setPrompted } from "../store/sessions.ts";
 import { findByClientAnywhere, sessionsOfProcess } from "../store/sessions.ts";
 import { createAbsences } from "./absence.ts";
 import { createClaims } from "./claims.ts";
@@ -43,8 +43,13 @@ export interface HookAnswer {
   readonly output: object | null;
   /** The session on the bus; null when the hook is about none. */
   readonly sessionId: string | null;
-  /** What to acknowledge once the output is written; null when there is nothing to. */
+  /** What the client is to acknowledge once the output is written; null when there is nothing to. */
   readonly ack: string | null;
+  /**
+   * To be called once the answer is out, for a client that acknowledges nothing: what it shows counts
+   * as read from then on, unless that took too long. Null when it shows nothing.
+   */
+  readonly sent: (() => Promise<void>) | null;
 }
 
 export interface HookDoor {
@@ -56,8 +61,10 @@ export interface HookDoor {
   acknowledge(id: unknown, caller: Caller): Promise<boolean>;
 }
 
-/** A client that cannot acknowledge waits 300 ms: what would come too late for it stays unseen. */
+/** A client that acknowledges nothing waits 300 ms: what would come too late for it stays unseen. */
 const LATE_MS = 150;
+/** What went out after this may have found nobody; shown twice is better than not at all. */
+const SENT_MS = 250;
 
 /** Who goes on holding a session back does not let it stop; its client has a limit of eight. */
 const MAX_HOLDS = 4;
@@ -65,10 +72,10 @@ const MAX_HOLDS = 4;
 /** For a prompt that a listener entered too late: others have shown all of it meanwhile. */
 const OLD_PROMPT = { decision: "block", reason: "The session has seen these messages already." };
 
-const NOTHING: HookAnswer = { output: null, sessionId: null, ack: null };
+const NOTHING: HookAnswer = { output: null, sessionId: null, ack: null, sent: null };
 
 /** An answer within its transaction, and what it shows if that is yet to be claimed. */
-type Taken = Omit<HookAnswer, "ack"> & { readonly claimed: readonly Passed[] };
+type Taken = Pick<HookAnswer, "output" | "sessionId"> & { readonly claimed: readonly Passed[] };
 
 const NOBODY: Taken = { output: null, sessionId: null, claimed: [] };
 
@@ -94,8 +101,12 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     if (known !== null && await isOld(hook, known, caller)) {
       return { ...NOTHING, output: OLD_PROMPT, sessionId: known.id };
     }
+    const acknowledges = facts.ack === "later";
+    const isLate = () => !acknowledges && bus.clock() - asked > LATE_MS;
     for (;;) {
-      if (known !== null && rule.shows !== undefined) await claims.free(known.id);
+      if (known !== null && rule.shows !== undefined && !isLate()) {
+        await claims.free(known.id, acknowledges ? undefined : LATE_MS);
+      }
       if (known !== null && isIdle(known, rule, hook)) {
         heard(bus, known, readingCall(bus, caller));
         seen(known.id);
@@ -104,11 +115,15 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
       let ack: string | null = null;
       try {
         const answer = await bus.store.inBatch(({ afterCommit }) => {
-          if (known !== null && rule.shows !== undefined && !claims.isFree(known.id)) return null;
+          const shows = isLate() ? undefined : rule.shows;
+          if (known !== null && shows !== undefined && !claims.isFree(known.id)) return null;
           const call = callBy(bus, { ...caller, path }, afterCommit);
-          const isLate = facts.ack !== "later" && call.now - asked > LATE_MS;
-          const taken = take(hook, facts, isLate ? { ...rule, shows: undefined } : rule, call);
-          const { output, sessionId, claimed: passed } = taken;
+          const { output, sessionId, claimed: passed } = take(
+            hook,
+            facts,
+            { ...rule, shows },
+            call,
+          );
           // At once: another call of this batch must not claim the same.
           if (sessionId !== null && passed.length > 0) {
             ack = claims.open({ sessionId, path, passed, text: null });
@@ -125,12 +140,23 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
           result: "ok",
           ms: bus.clock() - asked,
         });
-        return answer;
+        if (ack === null || acknowledges) return { ...answer, sent: null };
+        // The disk took its time: whoever asked has gone on without it.
+        if (isLate()) claims.settle(ack)?.end(false);
+        const sent = () => noteSent(ack as string, asked, caller);
+        return isLate()
+          ? { ...NOTHING, sessionId: answer.sessionId }
+          : { ...answer, ack: null, sent };
       } catch (failure) {
         if (ack !== null) claims.settle(ack)?.end(false);
         throw failure;
       }
     }
+  }
+
+  async function noteSent(id: string, asked: number, caller: Caller): Promise<void> {
+    if (bus.clock() - asked > SENT_MS) claims.settle(id)?.end(false);
+    else await count(id, caller);
   }
 
   /** A prompt that holds what a listener was told acknowledges it. Answers whether it is nothing new. */
@@ -175,7 +201,7 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
   function take(hook: HookInput, facts: Facts, rule: Rule, call: Call): Taken {
     const found = sessionOf(bus, hook, facts, call.caller);
     const here = found === null || found.ended_at !== null ? null : found;
-    if (rule.ends !== undefined) return end(here, rule, call);
+    if (rule.ends !== undefined) return end(here, rule, facts, call);
     const isNew = speaks(rule) && (here === null || rule.introduces);
     const joined = isNew ? join(bus, found, hook, facts, call) : null;
     const session = joined?.session ?? here;
@@ -194,17 +220,18 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
     // Who is held back is not idle.
     const state = rule.holds && said.text !== "" ? "working" : rule.state;
     if (state !== undefined) noteState(bus, session, state, call);
-    const later = facts.ack === "later";
-    if (!later) handOver(bus, said.passed, call);
     return {
       output: outputOf(hook, said.text),
       sessionId: session.id,
-      claimed: later ? said.passed : [],
+      claimed: said.passed,
     };
   }
 
-  function end(session: Session | null, { ends, isGone }: Rule, call: Call): Taken {
-    if (session === null) return NOBODY;
+  function end(session: Session | null, { ends, isGone }: Rule, facts: Facts, call: Call): Taken {
+    // Resumed in a second terminal, it does not end with the first.
+    if (session === null || isOtherProcess(session, facts)) return NOBODY;
+    holds.delete(session.id);
+    absences.forget(session.id);
     const reason = isGone ? "process_gone" : "unregistered";
     if (ends === "now" || session.pid === null) endWith(bus, session, reason, call);
     else noteState(bus, session, "idle", call);
@@ -244,6 +271,10 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
       if (found !== null && facts.away_since !== undefined) {
         absences.note(found.id, { from: facts.away_since, to: bus.clock() });
       }
+      const { pid, pid_start: start = null } = facts;
+      if (found !== null && found.pid === null && pid !== undefined) {
+        await bus.store.inBatch(() => setProcess(bus.store, found.id, { pid, start }));
+      }
       const parts = { bus, claims, digest: (s: Session, u: Unseen) => digest(s, u, digestChars) };
       const { principal } = caller;
       const leave = bus.limits.enter("waits", { session: hook.session_id, principal });
@@ -253,7 +284,10 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
         leave();
       }
     },
-    acknowledge: async (id, caller) => typeof id === "string" && await count(id, caller) !== null,
+    async acknowledge(id, caller) {
+      admit(caller);
+      return typeof id === "string" && await count(id, caller) !== null;
+    },
   };
 }
 
@@ -261,6 +295,12 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
 function admit(caller: Caller): void {
   checkScope(caller, "a hook", "publish");
   checkScope(caller, "a hook", "read");
+}
+
+/** Whether a session is known to run in another process than the one that says this. */
+function isOtherProcess({ pid, pid_start }: Session, facts: Facts): boolean {
+  if (pid === null || facts.pid === undefined) return false;
+  return pid !== facts.pid || (pid_start ?? null) !== (facts.pid_start ?? null);
 }
 
 /** The session that a hook is about, living or ended; null for one that never registered. */
@@ -291,6 +331,11 @@ function join(bus: Bus, found: Session | null, hook: HookInput, facts: Facts, ca
   const repo = facts.repo ?? repoOf(root ?? cwd);
   const here = { name: branch === undefined ? repo : `${repo}/${branch}`.slice(0, 200), cwd, repo };
   const where = hook.hook_event_name === "SessionStart" ? here : found ?? here;
+  // A machine may be called otherwise by now, and an http hook did not know its name.
+  const isSame = found !== null && pid !== undefined && !isOtherProcess(found, facts);
+  if (isSame && facts.machine !== undefined && facts.machine !== found.machine) {
+    setMachine(bus.store, found.id, checkPrintable("machine", facts.machine));
+  }
   const joined = register(bus, {
     name: where.name,
     cwd: where.cwd,

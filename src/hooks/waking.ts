@@ -5,6 +5,7 @@
 import type { Bus, Caller } from "../bus.ts";
 import { handOver, isCalled, type Passed, type Unseen, unseenBy } from "../bus/handing.ts";
 import { attend, WAKING, type Waking } from "../bus/presence.ts";
+import { tokenOver } from "../operations/access.ts";
 import { callBy, serverStopping } from "../operations/perform.ts";
 import type { Session } from "../session.ts";
 import { findSession } from "../store/sessions.ts";
@@ -54,7 +55,8 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
   const { find, query, caller } = asked;
   const kind = WAKING.find((way) => way === query.by) ?? "wake";
   const past = Number(query.past) || 0;
-  const seconds = /^[0-9]{1,4}$/.test(query.wait ?? "") ? Number(query.wait) : MAX_WAIT_S;
+  const asks = query.wait ? Number(query.wait) : NaN;
+  const seconds = asks >= 0 ? asks : MAX_WAIT_S;
   const over = timer(Math.min(seconds, MAX_WAIT_S) * 1000);
   const session = await registered(bus, find, over.signal, caller);
   if (session === null) {
@@ -71,9 +73,11 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
     over.signal,
     mine.signal,
     ...caller.signal ? [caller.signal] : [],
+    ...caller.revoked ? [caller.revoked] : [],
   ]);
   try {
     for (;;) {
+      if (caller.revoked?.aborted) throw tokenOver();
       if (isDeferred(bus, kind, session.id)) return { kind: "leave", why: "its mod listens" };
       if (mine.signal.aborted) return { kind: "leave", why: "another listener took over" };
       if (signal.aborted) return { kind: "nothing" };
@@ -85,6 +89,10 @@ export async function summon({ bus, claims, digest }: Parts, asked: Asked): Prom
         await claims.free(session.id);
         if (!claims.isFree(session.id)) continue;
         const { text, passed } = digest(now, unseenBy(bus, now, "urgent"));
+        if (text === "" && passed.length === 0) {
+          await bus.bell.wait(seen, signal);
+          continue;
+        }
         if (text === "") {
           // So much lay before it that one look does not reach it: the next goes on from there.
           await bus.store.inBatch(({ afterCommit }) =>

@@ -43,6 +43,8 @@ export interface Health {
 /** What the server hands in with each request. */
 export interface Peer {
   peer: string;
+  /** Resolves when the answer is out, or nobody takes it; without it, it counts as out at once. */
+  completed?: Promise<void> | undefined;
 }
 
 type Door = { Bindings: Peer; Variables: { caller: Caller; bodyMs: number } };
@@ -132,13 +134,16 @@ export function createApp(parts: Parts): Hono<Door> {
     });
   });
   app.post("/hooks/claude-code", async (c) => {
-    const { output, sessionId, ack } = await hooks.answer(
+    const { output, sessionId, ack, sent } = await hooks.answer(
       await json(c),
       c.req.query(),
       c.var.caller,
     );
     if (sessionId !== null) c.header("Event-Bus-Session", encodeURIComponent(sessionId));
     if (ack !== null) c.header("Event-Bus-Ack", ack);
+    const { completed } = c.env;
+    if (sent !== null && completed === undefined) await sent();
+    else if (sent !== null) completed?.then(sent).catch(notSent);
     // An empty answer is the only one that leaves no trace in the client.
     return output === null ? c.body(null, 204) : c.json(output);
   });
@@ -293,6 +298,11 @@ async function inTime<T>(body: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What was shown stays to be shown again; a client that has gone is none of our troubles. */
+function notSent(failure: unknown): void {
+  log.debug("what a hook was answered does not count as read: {failure}", { failure });
 }
 
 /** How the runtime says that the rest of a body never came. */

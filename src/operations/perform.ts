@@ -91,7 +91,7 @@ async function patiently(
   { seconds, as, alike }: Waiting,
 ) {
   const leaveLimits = bus.limits.enter("waits", { session: as, principal: caller.principal });
-  const question = alike ? JSON.stringify([operation.name, input]) : null;
+  const question = alike ? JSON.stringify([operation.name, caller.path, input]) : null;
   const look = () => once(bus, operation, input, caller);
   const over = new AbortController();
   const end = setTimeout(() => over.abort(), seconds * 1000);

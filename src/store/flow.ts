@@ -3,7 +3,7 @@ import type { NewEvent } from "../event.ts";
 import type { Store } from "./open.ts";
 
 /** Further back on a channel nobody looks for the same message. */
-const MAX_LOOK = 50;
+const MAX_LOOK = 500;
 
 /** The latest events of the same text from the same sender since a time, newest first, at most `atMost`. */
 export function latestAlike(

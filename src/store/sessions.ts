@@ -55,6 +55,16 @@ export function setStatus(
   }
 }
 
+/** Notes on which machine a session is. */
+export function setMachine(store: Store, id: string, machine: string): void {
+  store.sql("UPDATE session SET machine = ? WHERE id = ?").run(machine, id);
+}
+
+/** Notes the process that a session runs in. */
+export function setProcess(store: Store, id: string, { pid, start }: SessionProcess): void {
+  store.sql("UPDATE session SET pid = ?, pid_start = ? WHERE id = ?").run(pid, start, id);
+}
+
 /** Notes when the human of a session last said something to it. */
 export function setPrompted(store: Store, id: string, at: number): void {
   store.sql("UPDATE session SET prompted_at = ? WHERE id = ?").run(at, id);
