@@ -22,17 +22,13 @@ const LINES = HOSTILE.join("\n");
 /** What a terminal obeys. */
 const OBEYED = /[[\p{Cc}\p{Bidi_Control}\u2028\u2029]--\n]/v;
 
-/** Verbs that show nothing of others, or are about services of this machine. */
+/**
+ * Verbs that show nothing of others, are about services of this machine, or talk to a program instead of a
+ * terminal.
+ */
 const NOT_HERE = [
-  "serve",
-  "install",
-  "uninstall",
-  "restart",
-  "help",
-  "version",
-  "restore",
-  "hook",
-  "mcp",
+  ...["serve", "install", "uninstall", "restart", "help", "version", "restore"],
+  ...["hook", "mcp"],
 ];
 
 /** Command lines that show what is on a bus, by verb. Every verb is here or above. */
@@ -65,11 +61,14 @@ const SHOWING: Readonly<Record<string, string[][]>> = {
   export: [[]],
   import: [[ALL]],
   logs: [[]],
+  doctor: [[]],
+  statusline: [[]],
 };
 
 async function checkVerbs(home: Home, url: string): Promise<string> {
   let shown = "";
   for (const [verb, lines] of Object.entries(SHOWING)) {
+    if (!Object.hasOwn(VERBS, verb)) continue;
     for (const line of lines) {
       for (const form of [[], ["--json"]]) {
         const asked = [verb, ...line, "--url", url, ...form];

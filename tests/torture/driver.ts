@@ -20,8 +20,12 @@ export type Ask = (operation: string, args?: Record<string, unknown>) => Promise
 export class Gone extends Error {}
 
 /** Asks a server. Throws Gone when no answer came, and fails when the answer is a refusal. */
-export function asking(url: string, noteAnswer: () => void = () => {}): Ask {
+export function asking(
+  url: string,
+  note: (what: "asked" | "answered", operation: string) => void = () => {},
+): Ask {
   return async (operation, args = {}) => {
+    note("asked", operation);
     let status: number;
     let text: string;
     try {
@@ -36,7 +40,7 @@ export function asking(url: string, noteAnswer: () => void = () => {}): Ask {
       throw new Gone();
     }
     assert.equal(status, 200, `${operation}: ${text}`);
-    noteAnswer();
+    note("answered", operation);
     return JSON.parse(text);
   };
 }
