@@ -12,7 +12,7 @@ const SHAPES: readonly Shape[] = [
   {
     name: "private key",
     pattern:
-      /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}(?:-----END [A-Z0-9 ]{0,60}-----)?/g,
+      /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----)[^]){0,20000}(?:-----END [A-Z0-9 ]{0,60}-----)?/g,
   },
   { name: "AWS access key", pattern: /\b(?:AKIA|ASIA)[A-Z2-7]{16}\b/g },
   { name: "event-bus token", pattern: /\bebt_[0-9a-f]{64}(?![0-9a-f])/g },
@@ -27,7 +27,10 @@ const SHAPES: readonly Shape[] = [
   },
   { name: "GitLab token", pattern: /\bgl(?:pat|ptt|dt|rt|soat|cbt|ft)-[A-Za-z0-9_.-]{20,64}/g },
   { name: "Anthropic key", pattern: /\bsk-ant-[A-Za-z0-9_-]{20,200}/g },
-  { name: "OpenAI key", pattern: /\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,200}/g },
+  {
+    name: "OpenAI key",
+    pattern: /\bsk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{32,200}|[A-Za-z0-9]{32,200})/g,
+  },
   { name: "Google API key", pattern: /\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])/g },
   { name: "Google OAuth token", pattern: /\bya29\.[A-Za-z0-9_-]{20,500}/g },
   { name: "Slack token", pattern: /\bxox[abeoprs]-[A-Za-z0-9-]{10,250}/g },
@@ -41,7 +44,8 @@ const SHAPES: readonly Shape[] = [
   { name: "Azure storage key", pattern: /\bAccountKey=([A-Za-z0-9+/]{60,100}={0,2})/g },
   {
     name: "JSON web token",
-    pattern: /\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}/g,
+    pattern:
+      /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}/g,
   },
   {
     name: "bearer token",
@@ -50,7 +54,7 @@ const SHAPES: readonly Shape[] = [
   },
   {
     name: "password in a URL",
-    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'<>]{0,200}:([^\s/@"'<>]{1,200})@/gi,
+    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'<>]{0,200}:([^\s/"'<>]{1,200})@/gi,
   },
 ];
 

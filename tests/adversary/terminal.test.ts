@@ -54,8 +54,6 @@ const SHOWING: Readonly<Record<string, string[][]>> = {
   notify: [["--title", ALL, "--message", ALL]],
   webhook: [["list"], ["test", "1"]],
   status: [[]],
-  doctor: [[]],
-  statusline: [[]],
   prune: [["--older-than", "90d", "--dry-run"]],
   backup: [["/no/such/folder/" + ALL.replaceAll("\0", "")]],
   export: [[]],
