@@ -12,22 +12,22 @@ import {
   unseenBy,
 } from "../bus/handing.ts";
 import { noteState } from "../bus/presence.ts";
-import { endOthersOf, endWith, register } from "../bus/sessions.ts";
+import { endWith } from "../bus/sessions.ts";
 import { heard } from "../bus/speakers.ts";
 import { BusError } from "../errors.ts";
 import { checkScope } from "../operations/access.ts";
 import { audit } from "../operations/audit.ts";
 import { callBy, readingCall } from "../operations/perform.ts";
-import { checkPrintable, repoOf, type Session } from "../session.ts";
-import { setMachine, setProcess, setPrompted } from "../store/sessions.ts";
-import { findByClientAnywhere, sessionsOfProcess } from "../store/sessions.ts";
+import type { Session } from "../session.ts";
+import { setProcess, setPrompted } from "../store/sessions.ts";
 import { createAbsences } from "./absence.ts";
 import { createClaims } from "./claims.ts";
 import { digestOf } from "./digest.ts";
 import { type Facts, type HookInput, readFacts, readHook } from "./input.ts";
 import { introduction, recentNews } from "./introduction.ts";
-import { GOES_ON, type Rule, ruleOf } from "./rules.ts";
+import { type Rule, ruleOf } from "./rules.ts";
 import { summon, type Summons } from "./waking.ts";
+import { isOtherProcess, join, livingOf, sessionOf } from "./whose.ts";
 
 export interface HookParts {
   readonly bus: Bus;
@@ -295,59 +295,6 @@ export function createHookDoor({ bus, digestChars, outage }: HookParts): HookDoo
 function admit(caller: Caller): void {
   checkScope(caller, "a hook", "publish");
   checkScope(caller, "a hook", "read");
-}
-
-/** Whether a session is known to run in another process than the one that says this. */
-function isOtherProcess({ pid, pid_start }: Session, facts: Facts): boolean {
-  if (pid === null || facts.pid === undefined) return false;
-  return pid !== facts.pid || (pid_start ?? null) !== (facts.pid_start ?? null);
-}
-
-/** The session that a hook is about, living or ended; null for one that never registered. */
-function sessionOf(
-  { store, machine }: Bus,
-  hook: HookInput,
-  facts: Facts,
-  { local, principal }: Caller,
-): Session | null {
-  const where = facts.machine ?? (local ? machine : "");
-  return findByClientAnywhere(store, where, hook.session_id, principal);
-}
-
-/** The living session that somebody listens for, whatever its process calls it by now. */
-function livingOf(bus: Bus, hook: HookInput, facts: Facts, caller: Caller): Session | null {
-  const named = sessionOf(bus, hook, facts, caller);
-  if (named?.ended_at === null) return named;
-  const { pid, pid_start: start = null, machine = caller.local ? bus.machine : "" } = facts;
-  return pid === undefined
-    ? null
-    : sessionsOfProcess(bus.store, machine, { pid, start }, caller.principal)[0] ?? null;
-}
-
-/** Registers the session of a hook, or brings it back. Only a start knows where it works now. */
-function join(bus: Bus, found: Session | null, hook: HookInput, facts: Facts, call: Call) {
-  const { root, branch, pid, pid_start } = facts;
-  const cwd = hook.cwd ?? "";
-  const repo = facts.repo ?? repoOf(root ?? cwd);
-  const here = { name: branch === undefined ? repo : `${repo}/${branch}`.slice(0, 200), cwd, repo };
-  const where = hook.hook_event_name === "SessionStart" ? here : found ?? here;
-  // A machine may be called otherwise by now, and an http hook did not know its name.
-  const isSame = found !== null && pid !== undefined && !isOtherProcess(found, facts);
-  if (isSame && facts.machine !== undefined && facts.machine !== found.machine) {
-    setMachine(bus.store, found.id, checkPrintable("machine", facts.machine));
-  }
-  const joined = register(bus, {
-    name: where.name,
-    cwd: where.cwd,
-    repo: where.repo,
-    machine: facts.machine ?? found?.machine,
-    client_id: hook.session_id,
-    process: pid === undefined ? undefined : { pid, start: pid_start ?? null },
-    goesOn: GOES_ON.has(hook.source ?? ""),
-    source: hook.source,
-  }, call);
-  endOthersOf(bus, joined.session, call);
-  return joined;
 }
 
 /** The hook's JSON for a text; null for none. After a Stop the context alone lets the turn go on. */
