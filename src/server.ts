@@ -165,7 +165,7 @@ export function startServer(config: Config): RunningServer {
 type Handler = (
   request: Request,
   peer: string,
-  completed: Promise<void>,
+  completed: () => Promise<void>,
 ) => Response | Promise<Response>;
 
 /** Takes the address at once; what answers there is said later, with `serve`. */
@@ -176,7 +176,8 @@ function listen(config: Config, certificate: Certificate | null) {
   try {
     const server = Deno.serve(
       { hostname, port, signal: aborted.signal, onListen() {}, ...certificate },
-      (request, { remoteAddr, completed }) => handler(request, remoteAddr.hostname, completed),
+      // Asked for only where somebody listens to it: unheard, its failure would end the process.
+      (request, info) => handler(request, info.remoteAddr.hostname, () => info.completed),
     );
     const serve = (answer: Handler) => void (handler = answer);
     return { server, serve, abort: () => aborted.abort() };

@@ -44,7 +44,7 @@ export interface Health {
 export interface Peer {
   peer: string;
   /** Resolves when the answer is out, or nobody takes it; without it, it counts as out at once. */
-  completed?: Promise<void> | undefined;
+  completed?: (() => Promise<void>) | undefined;
 }
 
 type Door = { Bindings: Peer; Variables: { caller: Caller; bodyMs: number } };
@@ -143,7 +143,7 @@ export function createApp(parts: Parts): Hono<Door> {
     if (ack !== null) c.header("Event-Bus-Ack", ack);
     const { completed } = c.env;
     if (sent !== null && completed === undefined) await sent();
-    else if (sent !== null) completed?.then(sent).catch(notSent);
+    else if (sent !== null) completed?.().then(sent).catch(notSent);
     // An empty answer is the only one that leaves no trace in the client.
     return output === null ? c.body(null, 204) : c.json(output);
   });
