@@ -84,16 +84,16 @@ export function newsOf(
 
 /** The same from the same sender within this time is one message that came several times. */
 const AGAIN_MS = 60_000;
+/** So many are named; of a flood it is said how many there were. */
+const MAX_NAMED = 8;
 /** What saying so takes, at most. */
-const AGAIN_CHARS = 40;
+const FLOOD_CHARS = 40;
 
 interface Block {
-  readonly event: Event;
   readonly head: string;
   readonly text: string;
-  /** The event of the same text that came last, and how many there were. */
-  last: Event;
-  times: number;
+  /** The same again and again; the first is what is shown. */
+  readonly events: Event[];
 }
 
 /** The first of these events that fit, each as a block of lines, and how many these are. */
@@ -107,27 +107,32 @@ function fitting(
   let left = chars;
   let fit = 0;
   for (const event of events) {
-    const same = blocks.find((block) => isAgain(block.last, event));
+    const same = blocks.find(({ events }) => isAgain(events.at(-1) as Event, event));
     if (same !== undefined) {
-      if (same.times === 1 && left < AGAIN_CHARS) break;
-      if (same.times === 1) left -= AGAIN_CHARS;
-      same.times++;
-      same.last = event;
+      const named = same.events.length;
+      const more = named < MAX_NAMED
+        ? ` #${event.id}`.length
+        : named === MAX_NAMED
+        ? FLOOD_CHARS
+        : 0;
+      if (left < more) break;
+      left -= more;
+      same.events.push(event);
       fit++;
       continue;
     }
     const head = headOf(bus, session, event);
     const tail = tailOf(bus, event, now);
     // Behind the head, and behind the block, is the end of a line.
-    const room = left - head.length - tail.length - 2;
+    const room = left - `[#${event.id}`.length - head.length - tail.length - 2;
     if (room < (fit === 0 ? MIN_FIRST_CHARS : MIN_ITEM_CHARS)) break;
     const max = fit < events.length - 1 ? Math.min(room, MAX_ITEM_CHARS) : room;
     const text = `${tail}\n${quoted(event, max)}`;
-    blocks.push({ event, head, text, last: event, times: 1 });
-    left -= head.length + text.length + 1;
+    blocks.push({ head, text, events: [event] });
+    left -= `[#${event.id}`.length + head.length + text.length + 1;
     fit++;
   }
-  return { blocks: blocks.map((block) => `${block.head}${again(block)}${block.text}`), fit };
+  return { blocks: blocks.map(blockText), fit };
 }
 
 function isAgain(first: Event, event: Event): boolean {
@@ -137,16 +142,18 @@ function isAgain(first: Event, event: Event): boolean {
     event.reply_to === first.reply_to;
 }
 
-const again = ({ times, last }: Block): string =>
-  times === 1 ? "" : `, ${times} times until #${last.id}`;
+function blockText({ head, text, events }: Block): string {
+  const isFlood = events.length > MAX_NAMED;
+  const ids = (isFlood ? events.slice(0, 1) : events).map(({ id }) => `#${id}`).join(" ");
+  const flood = isFlood ? `, ${events.length} times until #${events.at(-1)?.id}` : "";
+  return `[${ids}${head}${flood}${text}`;
+}
 
-/** One line of what the bus itself knows of an event: what it is, … */
+/** One line of what the bus itself knows of an event: behind its id what it is, … */
 function headOf(bus: Bus, session: Session, event: Event): string {
   const title = event.title === null ? "" : ` ${inQuotes(event.title, 100)}`;
   const reply = event.reply_to === null ? "" : `, reply to #${event.reply_to}`;
-  return `[#${event.id} ${label(event.event_type, 40)}${title} ${
-    targetOf(bus, session, event)
-  }${reply}`;
+  return ` ${label(event.event_type, 40)}${title} ${targetOf(bus, session, event)}${reply}`;
 }
 
 /** … and from whom and since when. */

@@ -77,8 +77,9 @@ async function exchange(way: Way): Promise<void> {
 
   // Many at any moment of its work, and many at once when it is idle: every path has something to do.
   const sent: number[] = [];
+  let many = 0;
   const send = async () => {
-    const payload = `one of many, ${sent.length}`;
+    const payload = `one of many, ${++many}`;
     const { event_id } = await world.bus.call("publish_event", {
       ...toB,
       payload,

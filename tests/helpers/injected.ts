@@ -20,7 +20,7 @@ const OWN_LINES = [
   HEAD,
   String.raw`Before this session came\. ${HEAD}`,
   String
-    .raw`\[#[0-9]+ ${LABEL}(?: ${QUOTED})? ${TO}(?:, reply to #[0-9]+)?(?:, [0-9]+ times until #[0-9]+)?, from ${FROM}, ${AGO}, ${ISO}\]`,
+    .raw`\[#[0-9]+(?: #[0-9]+){0,7} ${LABEL}(?: ${QUOTED})? ${TO}(?:, reply to #[0-9]+)?(?:, [0-9]+ times until #[0-9]+)?, from ${FROM}, ${AGO}, ${ISO}\]`,
   String.raw`… \([0-9]+ characters; get_events\(cursor="[0-9]+", order="asc", limit=1\)\)`,
   String.raw`[0-9]+(?: or)? more about sessions coming and going, or between others\.`,
   String.raw`[0-9]+(?: or)? more unread: get_events\(session_id=${ID}, resume=true\)\.`,
@@ -53,7 +53,9 @@ export function checkInjected(text: string, chars = 2000): void {
 
 /** The ids of the events that a text shows, in its order. */
 export function shownIn(text: string): number[] {
-  return [...text.matchAll(/^\[#([0-9]+) /gm)].map(([, id]) => Number(id));
+  return [...text.matchAll(/^\[((?:#[0-9]+ )+)/gm)].flatMap(([, ids = ""]) =>
+    ids.trim().split(" ").map((id) => Number(id.slice(1)))
+  );
 }
 
 /**

@@ -319,3 +319,15 @@ Deno.test("the same message again is one message with a count, and all of them a
   assert.match(text, new RegExp(`^\\[#${first} .*, 31 times until #${last}, from `, "m"));
   assert.equal(await b.text("UserPromptSubmit"), "");
 });
+
+Deno.test("the same message a few times is one message with the ids of all", async () => {
+  await using app = testApp();
+  const b = hooksOf(app, "bbbb");
+  await b.text("SessionStart");
+  const ids: number[] = [];
+  for (let i = 0; i < 8; i++) ids.push(await say(app, "again", { session_id: "aaaa" }));
+  const text = await b.text("UserPromptSubmit");
+  checkInjected(text);
+  assert.deepEqual(shownIn(text), ids);
+  assert.equal(text.match(/^> again$/gm)?.length, 1);
+});
