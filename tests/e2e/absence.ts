@@ -108,3 +108,14 @@ async function delays(session: Session) {
   }
   return best;
 }
+
+sessionTest("absence: with --command-hooks a stopped bus shows nothing on the screen", async () => {
+  await using world = await startWorld(WAYS.commands);
+  const a = await world.start();
+  await a.do(say("hello"));
+  await world.stopBus();
+  await a.do(bash("true"), say("done"));
+  const complaints = (await a.terminal.screen()).match(/.*(hook|ECONNREFUSED).*/gi) ?? [];
+  assert.deepEqual(complaints, []);
+  report("--command-hooks, bus stopped: lines about it on the screen", "none");
+});

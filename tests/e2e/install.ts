@@ -9,6 +9,8 @@ export interface Way {
   readonly install: "plugin" | "settings" | "both";
   /** Whether something wakes an idle session. */
   readonly wakes: boolean;
+  /** Whether every hook is a command. */
+  readonly onlyCommands?: true;
   /** Takes a part away again. */
   readonly without?: "mod" | "listeners";
 }
@@ -20,6 +22,7 @@ export const WAYS = {
   listener: { ...plugin, name: "plugin, no mod", without: "mod" },
   settings: { name: "--hooks", install: "settings", wakes: true },
   hooks: { name: "--hooks, no listener", install: "settings", wakes: false, without: "listeners" },
+  commands: { ...plugin, name: "--command-hooks", onlyCommands: true },
   both: { name: "plugin and --hooks at once", install: "both", wakes: true },
 } as const satisfies Record<string, Way>;
 
@@ -36,7 +39,8 @@ export async function install(setup: Setup, way: Way, url: string): Promise<void
   };
   const plugin = join(home.path, ".claude", "skills", "event-bus");
   const settings = join(home.path, ".claude", "settings.json");
-  if (way.install !== "settings") await event_bus();
+  const only = way.onlyCommands ? ["--command-hooks"] : [];
+  if (way.install !== "settings") await event_bus(...only);
   if (way.install === "settings") await event_bus("--hooks");
   if (way.install === "both") {
     // Installing one takes the other out; somebody may still have both.
