@@ -63,8 +63,12 @@ export function rotateToken(bus: Bus, { name, grace, expires_in }: Rotation, cal
   if (old === undefined) throw noToken(name);
   const lifetime = expires_in ??
     (old.expires_at === null ? undefined : (old.expires_at - old.created_at) / 1000);
-  const until = Math.min(old.expires_at ?? Infinity, call.now + grace * 1000);
-  retireToken(bus.store, old.id, call.now, until);
+  const until = call.now + grace * 1000;
+  // Also those that an earlier rotation left valid for a while.
+  for (const one of listTokens(bus, call)) {
+    if (one.name !== name || (one.state !== "valid" && one.state !== "rotated")) continue;
+    retireToken(bus.store, one.id, call.now, Math.min(one.expires_at ?? Infinity, until));
+  }
   return make(bus, { name, scopes: old.scopes, expires_in: lifetime }, call);
 }
 

@@ -87,6 +87,7 @@ export function createApp(parts: Parts): Hono<Door> {
   const refuse = (c: Context<Door>, failure: unknown) => {
     const { code, answer } = refusal(c, failure);
     bus.metrics.refused(doorOf(c.req.path), code);
+    if (c.req.path.startsWith("/hooks/") && c.var.caller !== undefined) auditHook(c, code);
     // A hook holds whatever its session read or was given; that this is much is no failure that its
     // user should be shown. What it would have been told, the next one is.
     const isLargeHook = code === "too_large" && c.req.path === "/hooks/claude-code";
@@ -298,6 +299,12 @@ async function inTime<T>(body: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Operations are audited where they are performed; hooks that are done, by their own door. */
+function auditHook(c: Context<Door>, code: ErrorCode): void {
+  const { principal, peer } = c.var.caller;
+  audit({ principal, peer, operation: "hook", session_id: null, result: code, ms: 0 });
 }
 
 /** What was shown stays to be shown again; a client that has gone is none of our troubles. */

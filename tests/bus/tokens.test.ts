@@ -107,6 +107,15 @@ Deno.test("rotate_token gives the same name and scopes a new secret; the old one
   equal([nameOf(bus, second.token), nameOf(bus, third.token)], ["over", "laptop"]);
 });
 
+Deno.test("rotate_token without a grace time ends every older secret, also one that had some left", async () => {
+  using bus = testBus();
+  await bus.call("create_token", { name: "laptop", scopes: ["read"] });
+  await bus.call("rotate_token", { name: "laptop", grace_seconds: 600 });
+  await bus.call("rotate_token", { name: "laptop" });
+  const tokens = await bus.call("list_tokens");
+  equal(tokens.map(({ state }: { state: string }) => state), ["valid"]);
+});
+
 Deno.test("rotate_token does not let an old secret live longer than it would have", async () => {
   using bus = testBus();
   const first = await create(bus, { expires_in_seconds: 60 });

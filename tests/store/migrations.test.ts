@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { APPLICATION_ID, openStore, SCHEMA_VERSION, schemaVersion } from "../../src/store/open.ts";
 import log_0001 from "../../src/store/migrations/0001_log.sql" with { type: "text" };
 import delivery_0002 from "../../src/store/migrations/0002_delivery.sql" with { type: "text" };
+import { fileURLToPath } from "node:url";
 import { testBus } from "../helpers/bus.ts";
 
 /** A database as the first version left it: a session under way, one without an announcement, one ended. */
@@ -127,3 +128,52 @@ Deno.test(
     store.close();
   }),
 );
+
+/** The migrations as they stand in their folder, in order. */
+function migrations(): string[] {
+  const folder = fileURLToPath(new URL("../../src/store/migrations", import.meta.url));
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort()
+    .map((name) => Deno.readTextFileSync(`${folder}/${name}`));
+}
+
+/** A database as each version of this program left it. */
+function versionOf(path: string, version: number): void {
+  firstVersion(path);
+  const db = new DatabaseSync(path);
+  for (const sql of migrations().slice(1, version)) db.exec(sql);
+  db.exec(`PRAGMA user_version = ${version}`);
+  db.close();
+}
+
+for (let version = 1; version <= SCHEMA_VERSION; version++) {
+  Deno.test(
+    `openStore brings schema ${version} up to date in place, once, and keeps it the second time`,
+    inFolder(async (path) => {
+      versionOf(path, version);
+      const facts: unknown[] = [];
+      for (let time = 0; time < 2; time++) {
+        using bus = testBus(path);
+        assert.equal(schemaVersion(bus.store.db), SCHEMA_VERSION);
+        const { events } = await bus.call("get_events", { order: "asc" });
+        const sessions = bus.store.db.prepare("SELECT id FROM session ORDER BY id").all();
+        const look = { session_id: "me", resume: true, peek: true };
+        const { unread } = await bus.call("get_events", look);
+        facts.push({
+          events: events.map(({ id, payload }: { id: number; payload: string }) => [id, payload]),
+          sessions: sessions.map(({ id }) => id),
+          unread,
+          webhooks: (await bus.call("list_webhooks")).length,
+        });
+        const check = bus.store.db.prepare("PRAGMA integrity_check").get();
+        assert.deepEqual({ ...check }, { integrity_check: "ok" });
+      }
+      assert.deepEqual(facts[0], {
+        events: [[1, ""], [2, ""], [3, "old"], [4, ""], [5, "new"]],
+        sessions: ["gone", "me", "quiet"],
+        unread: 2,
+        webhooks: 1,
+      });
+      assert.deepEqual(facts[1], facts[0]);
+    }),
+  );
+}
