@@ -18,7 +18,7 @@ const hookInput = z.object({
   hook_event_name: z.string().min(1).max(100),
   cwd: optional(MAX_CWD_LENGTH),
   /** Of UserPromptSubmit; only what is as short as what the bus shows is looked at. */
-  prompt: optional(20_000),
+  prompt: optional(1_000_000),
   /** Of SessionStart: startup, resume, clear, compact or fork. */
   source: optional(40),
   /** Of SessionEnd. */
