@@ -17,7 +17,7 @@ const hookInput = z.object({
     .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "is not printable"),
   hook_event_name: z.string().min(1).max(100),
   cwd: optional(MAX_CWD_LENGTH),
-  /** Of UserPromptSubmit; only what is as short as what the bus shows is looked at. */
+  /** Of UserPromptSubmit: how it begins says who made it, and it may hold what a listener was told. */
   prompt: optional(1_000_000),
   /** Of SessionStart: startup, resume, clear, compact or fork. */
   source: optional(40),
