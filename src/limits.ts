@@ -18,6 +18,8 @@ export const DEFAULT_LIMITS = {
   principal_waits: 4_000,
   session_streams: 2_000,
   principal_streams: 4_000,
+  /** Each may hold a connection at a time, and looks at the log when the bell rings. */
+  principal_webhooks: 100,
 } as const satisfies Record<string, number>;
 
 export type LimitName = keyof typeof DEFAULT_LIMITS;
@@ -35,6 +37,8 @@ export interface Limits {
    * a limit per minute.
    */
   publish(asker: Asker, bytes: number): void;
+  /** Throws `conflict` when a principal that has so many webhooks wants one more: waiting frees none. */
+  webhook(has: number): void;
   /** Counts somebody as there until the answer is called. Throws `too_many` when too many are. */
   enter(what: "waits" | "streams", asker: Asker): () => void;
   /** How many are there now. */
@@ -88,6 +92,15 @@ export function createLimits(values: LimitValues, clock: () => number): Limits {
       }
       spend("principal_publishes_per_minute", principal, 1);
       spend("principal_bytes_per_minute", principal, bytes);
+    },
+    webhook(has) {
+      const limit = values.principal_webhooks;
+      if (has < limit) return;
+      throw new BusError(
+        "conflict",
+        `Cannot register a webhook: the limit principal_webhooks is ${limit}; unregister one`,
+        { limit_name: "principal_webhooks", limit },
+      );
     },
     enter(what, { session, principal }) {
       const leave = [enter(`principal_${what}`, principal)];

@@ -94,3 +94,14 @@ Deno.test("get_events wait_seconds beyond its limit is refused at once", async (
   leaves.abort();
   await waits;
 });
+
+Deno.test("register_webhook: each principal has its own limit, and one that is removed frees a place", async () => {
+  using bus = testBus(":memory:", { limits: { ...DEFAULT_LIMITS, principal_webhooks: 1 } });
+  const wanted = { url: "http://127.0.0.1:9/hook", channel: "none" };
+  const { webhook_id } = await bus.call("register_webhook", wanted);
+  const refusal = await bus.refusal("register_webhook", wanted);
+  assert.deepEqual([refusal.code, refusal.details.limit_name], ["conflict", "principal_webhooks"]);
+  await bus.call("register_webhook", wanted, { principal: "other" });
+  await bus.call("unregister_webhook", { webhook_id });
+  await bus.call("register_webhook", wanted);
+});

@@ -21,9 +21,6 @@ import { newsAfter } from "./news.ts";
 import { resolveChannel } from "./publishing.ts";
 import { MAX_UNREAD } from "./reading.ts";
 
-/** Each may hold a connection at a time, and looks at the log when the bell rings. */
-export const MAX_WEBHOOKS = 100;
-
 export interface WantedWebhook {
   readonly url: string;
   readonly channel?: string | undefined;
@@ -35,12 +32,8 @@ export interface WantedWebhook {
 export function registerWebhook(bus: Bus, wanted: WantedWebhook, call: Call): Webhook {
   const { store } = bus;
   checkUrl(wanted.url);
-  if (countWebhooks(store) >= MAX_WEBHOOKS) {
-    throw new BusError(
-      "conflict",
-      `Cannot register a webhook: there are ${MAX_WEBHOOKS}, the limit; unregister one`,
-    );
-  }
+  const { principal } = call.caller;
+  bus.limits.webhook(countWebhooks(store, principal));
   const types = wanted.event_types ?? [];
   const id = insertWebhook(store, {
     url: wanted.url,
@@ -48,6 +41,7 @@ export function registerWebhook(bus: Bus, wanted: WantedWebhook, call: Call): We
     event_types: types.length === 0 ? null : types,
     secret: wanted.secret || null,
     created_at: call.now,
+    principal,
   });
   startAt(store, consumerOfWebhook(id), tip(store), call.now);
   call.afterCommit(() => bus.webhookBell.ring());

@@ -28,6 +28,7 @@ import import_0006 from "./migrations/0006_import.sql" with { type: "text" };
 import flow_0007 from "./migrations/0007_flow.sql" with { type: "text" };
 import spool_0008 from "./migrations/0008_spool.sql" with { type: "text" };
 import last_event_0009 from "./migrations/0009_last_event.sql" with { type: "text" };
+import webhooks_0010 from "./migrations/0010_webhooks.sql" with { type: "text" };
 
 /** "EBus", so that `file` and other programs can tell whose database this is. */
 export const APPLICATION_ID = 0x45427573;
@@ -43,6 +44,7 @@ const MIGRATIONS: readonly string[] = [
   flow_0007,
   spool_0008,
   last_event_0009,
+  webhooks_0010,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -33,16 +33,20 @@ function webhookOf(row: unknown): Webhook {
 
 export function insertWebhook(
   store: Store,
-  webhook: Pick<Webhook, "url" | "channel" | "event_types" | "secret" | "created_at">,
+  webhook:
+    & Pick<Webhook, "url" | "channel" | "event_types" | "secret" | "created_at">
+    & { principal: string },
 ): number {
   const { lastInsertRowid } = store.sql(
-    "INSERT INTO webhook (url, channel, event_types, secret, created_at) VALUES (?, ?, ?, ?, ?)",
+    `INSERT INTO webhook (url, channel, event_types, secret, created_at, principal)
+     VALUES (?, ?, ?, ?, ?, ?)`,
   ).run(
     webhook.url,
     webhook.channel,
     webhook.event_types === null ? null : JSON.stringify(webhook.event_types),
     webhook.secret,
     webhook.created_at,
+    webhook.principal,
   );
   return Number(lastInsertRowid);
 }
@@ -57,8 +61,10 @@ export function allWebhooks(store: Store): Webhook[] {
   return store.sql("SELECT * FROM webhook ORDER BY id DESC").all().map(webhookOf);
 }
 
-export function countWebhooks(store: Store): number {
-  return (store.sql("SELECT count(*) AS n FROM webhook").get() as { n: number }).n;
+export function countWebhooks(store: Store, principal: string): number {
+  const row = store.sql("SELECT count(*) AS n FROM webhook WHERE ifnull(principal, ?1) = ?1")
+    .get(principal);
+  return (row as { n: number }).n;
 }
 
 /** The ids of those to send to. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { dueIn, next, type Outlook } from "../../src/bus/sending.ts";
-import { consumerOfWebhook, filterOfWebhook, MAX_WEBHOOKS } from "../../src/bus/webhooks.ts";
+import { consumerOfWebhook, filterOfWebhook } from "../../src/bus/webhooks.ts";
+import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import type { Courier } from "../../src/courier.ts";
 import { MAX_CHANNEL_LENGTH } from "../../src/channel.ts";
 import { matches } from "../../src/filter.ts";
@@ -117,7 +118,9 @@ Deno.test("register_webhook refuses what it must not call, too long texts, and o
       { secret: [SECRET] },
     ]
   ) assert.equal(await refused(args), "invalid_argument", JSON.stringify(args));
-  for (let n = 0; n < MAX_WEBHOOKS; n++) await bus.call("register_webhook", { url: URL_A });
+  for (let n = 0; n < DEFAULT_LIMITS.principal_webhooks; n++) {
+    await bus.call("register_webhook", { url: URL_A });
+  }
   assert.equal(await refused({}), "conflict");
   await bus.call("unregister_webhook", { webhook_id: 50 });
   await bus.call("register_webhook", { url: URL_A });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
-import { MAX_WEBHOOKS } from "../../src/bus/webhooks.ts";
+import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { MAX_CHANNEL_LENGTH } from "../../src/channel.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
 import { MAX_LABEL_LENGTH, MAX_PAYLOAD_BYTES, MAX_TAGS } from "../../src/event.ts";
@@ -148,7 +148,7 @@ function checkLimits({ bus }: TestApp): void {
     "max(length(title)) FROM event": MAX_LABEL_LENGTH,
     "max(length(channel)) FROM event": MAX_CHANNEL_LENGTH,
     "max(json_array_length(tags)) FROM event": MAX_TAGS,
-    "count(*) FROM webhook": MAX_WEBHOOKS,
+    "count(*) FROM webhook": DEFAULT_LIMITS.principal_webhooks,
   };
   for (const [what, limit] of Object.entries(most)) {
     const [found] = Object.values(bus.store.db.prepare(`SELECT ${what}`).get() ?? {});
