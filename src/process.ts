@@ -2,8 +2,8 @@
 import process from "node:process";
 import type { SessionProcess } from "./session.ts";
 
-/** Starts change only with their process: asking the system again within this time tells nothing new. */
-const FRESH_MS = 60_000;
+/** Reading a start takes a program; whether the process is there is asked each time, and costs nothing. */
+const FRESH_MS = 10 * 60_000;
 /** More processes than have sessions at one time. */
 const MAX_STARTS = 1000;
 
