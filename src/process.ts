@@ -18,6 +18,7 @@ export function isAlive({ pid, start }: SessionProcess): boolean {
     process.kill(pid, 0);
   } catch (failure) {
     if ((failure as { code?: string }).code === "ESRCH") {
+      starts.delete(pid);
       return start !== null && isElsewhere(start);
     }
   }
