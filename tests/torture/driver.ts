@@ -278,6 +278,9 @@ export function checkReader(
     if (seen.has(id)) continue;
     // Marked by an answer that was lost, and archived before its reader could go back for it.
     const isLost = reader.lost.some(({ after, through }) => id > after && id <= through);
-    assert.ok(isLost && isArchived(id), `${reader.name} was never shown ${id}`);
+    const where = isArchived(id) ? "archived" : "in the log";
+    const around = reader.seen.filter((one) => Math.abs(one - id) < 20).join(" ");
+    const told = `${reader.name} was never shown ${id}, which is ${where}; around it ${around}`;
+    assert.ok(isLost && isArchived(id), told);
   }
 }
