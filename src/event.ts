@@ -35,6 +35,16 @@ export interface Event extends NewEvent {
   imported_at?: number | null;
 }
 
+/** What an event has that says no more than it must. */
+export const ABSENT = {
+  correlation_id: null,
+  title: null,
+  tags: [],
+  principal: null,
+  reply_to: null,
+  dedupe_key: null,
+} as const;
+
 /** The sender of an event that no session signed. */
 export const ANONYMOUS = "anonymous";
 

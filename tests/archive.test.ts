@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { gunzipSync } from "node:zlib";
 import { type Archive, type ArchiveRead, createArchive, type Damage } from "../src/archive.ts";
-import type { Event } from "../src/event.ts";
+import { ABSENT, type Event } from "../src/event.ts";
 import { tempHome } from "./helpers/home.ts";
 
 const JANUARY = Date.UTC(2026, 0, 31, 23, 59);
@@ -17,12 +17,7 @@ function event(id: number, more: Partial<Event> = {}): Event {
     session_id: "anonymous",
     at: JANUARY,
     signal_level: "info",
-    correlation_id: null,
-    title: null,
-    tags: [],
-    principal: null,
-    reply_to: null,
-    dedupe_key: null,
+    ...ABSENT,
     ...more,
   };
 }

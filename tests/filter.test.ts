@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type NewEvent, SIGNAL_LEVELS } from "../src/event.ts";
+import { ABSENT, type NewEvent, SIGNAL_LEVELS } from "../src/event.ts";
 import { addressedTo, type EventFilter, matches, urgencyOf } from "../src/filter.ts";
 import { countEvents, findEvent, insertEvent, readEvents } from "../src/store/events.ts";
 import { openStore, type Store } from "../src/store/open.ts";
@@ -158,12 +158,7 @@ Deno.test("matches() of urgent: direct messages of any level, actionable ones on
       session_id: "you",
       at: 0,
       signal_level,
-      correlation_id: null,
-      title: null,
-      tags: [],
-      principal: null,
-      reply_to: null,
-      dedupe_key: null,
+      ...ABSENT,
     }]);
     assert.equal(event && matches(event, { urgent }), passes, `${channel} ${signal_level}`);
   }

@@ -1,5 +1,5 @@
 /** The parts of one file of the archive, and the events in them. */
-import type { Event } from "../event.ts";
+import { ABSENT, type Event } from "../event.ts";
 import { HEADER_BYTES, headerOf, type Member, unpack } from "./member.ts";
 
 /** A part of a file: a member, or where none can be recognised. */
@@ -88,15 +88,6 @@ export function lineOf(event: Event): string {
   );
   return `${JSON.stringify(Object.fromEntries(said))}\n`;
 }
-
-const ABSENT = {
-  correlation_id: null,
-  title: null,
-  tags: [],
-  principal: null,
-  reply_to: null,
-  dedupe_key: null,
-};
 
 /** The event of a line; throws when it is none. */
 function ofLine(line: string): Event {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { webhookNamed } from "../bus/webhooks.ts";
 import { DEFAULT_CHANNEL } from "../channel.ts";
-import { ANONYMOUS, type Event } from "../event.ts";
+import { ABSENT, ANONYMOUS, type Event } from "../event.ts";
 import { operation, READS } from "./operation.ts";
 import { letterOf, webhookId } from "./webhook_wire.ts";
 
@@ -44,10 +44,5 @@ const TEST: Omit<Event, "at"> = {
   channel: DEFAULT_CHANNEL,
   session_id: ANONYMOUS,
   signal_level: "info",
-  correlation_id: null,
-  title: null,
-  tags: [],
-  principal: null,
-  reply_to: null,
-  dedupe_key: null,
+  ...ABSENT,
 };

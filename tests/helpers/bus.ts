@@ -6,6 +6,7 @@ import type { Shown } from "../../src/desktop.ts";
 import { BusError } from "../../src/errors.ts";
 import { OPERATIONS } from "../../src/operations/all.ts";
 import { perform } from "../../src/operations/perform.ts";
+import { ABSENT } from "../../src/event.ts";
 import { insertEvent } from "../../src/store/events.ts";
 import { openStore } from "../../src/store/open.ts";
 import { EVERY_SCOPE } from "../../src/token.ts";
@@ -103,12 +104,7 @@ export function addNoise(bus: Bus, count: number): Promise<void> {
         session_id: "other",
         at: bus.clock(),
         signal_level: "lifecycle",
-        correlation_id: null,
-        title: null,
-        tags: [],
-        principal: null,
-        reply_to: null,
-        dedupe_key: null,
+        ...ABSENT,
       });
     }
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ABSENT } from "../../src/event.ts";
 import { insertEvent, MAX_SCAN } from "../../src/store/events.ts";
 import { archivingBus, DAY_MS } from "../helpers/archive.ts";
 import { type TestBus, testBus } from "../helpers/bus.ts";
@@ -311,12 +312,7 @@ Deno.test("GET /v1/events/stream: a log longer than one scan is looked through t
     channel: "all",
     session_id: "anonymous",
     at: 0,
-    correlation_id: null,
-    title: null,
-    tags: [],
-    principal: null,
-    reply_to: null,
-    dedupe_key: null,
+    ...ABSENT,
   };
   const last = await store.inBatch(() => {
     for (let n = 0; n < 2 * MAX_SCAN + 10; n++) {
